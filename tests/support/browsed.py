@@ -17,9 +17,9 @@ CUT = ARCHIVE[: len(ARCHIVE) // 2]
 LEFT_OUT = project(issues=ndjson(b'{"title": "a", "iid": 1}', b'{"title": "b", "iid": 2}', b"[]", b"{no}"))
 
 
-async def failed(gitlab: Instance, owner: str, path: str = "cut") -> int:
+async def failed(gitlab: Instance, owner: str, path: str = "cut", *, archive: bytes = CUT) -> int:
     """A project whose import has failed."""
-    answer = await gitlab.upload(Part("path", path), by=owner, file=Part("file", CUT, "x.tar.gz"))
+    answer = await gitlab.upload(Part("path", path), by=owner, file=Part("file", archive, "x.tar.gz"))
     assert (await gitlab.import_ended(answer.body["id"]))["import_status"] == "failed"
     number: int = answer.body["id"]
     return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,17 @@ async def test_why_an_import_failed_is_told_once_on_the_page_of_its(
     assert text.count(pages["error"]) == 1
     assert text.count("archive_truncated") + text.count("archive_invalid") == 1
     await expect(visit.page.get_by_role("button", name="again")).to_have_count(0)  # it cannot help
+
+
+async def test_the_list_tells_how_an_archive_is_broken(visit: Visit, gitlab: Instance, ann: str) -> None:
+    await failed(gitlab, ann, "empty", archive=b"")
+    await failed(gitlab, ann, "text", archive=gzip.compress(b"x" * 512))
+    await visit.open("/jobs")
+    rows = visit.page.get_by_role("table", name="Jobs").get_by_role("row")
+    await expect(rows.filter(has_text=f"{ann}/empty")).to_contain_text("The file is empty.")
+    broken = rows.filter(has_text=f"{ann}/text")
+    await expect(broken).to_contain_text("The archive is broken: not a tar archive.")
+    await expect(rows.filter(has_text="repository")).to_have_count(0)
 
 
 @pytest.mark.parametrize("page", ["job", "project"])

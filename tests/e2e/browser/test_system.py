@@ -11,7 +11,7 @@ from tests.support.instance import ROOT
 from tests.support.release import VERSION
 
 PICTURE = re.compile(
-    r"API: answers; Queue: \d+ waiting; Workers: \d+ of \d+ busy; Database: answers; Storage"
+    r"API: answers; Queue: \d+ waiting; Workers: \d+ jobs? at work; Database: answers; Storage"
 )
 
 

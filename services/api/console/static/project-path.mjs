@@ -15,7 +15,7 @@ export function refusalOfPath(path) {
 
 /** "2026-01-01_10-00-000_group_website_export.tar.gz" becomes "group_website". */
 export function pathOf(fileName) {
-  const stem = fileName.replace(/\.t?ar\.gz$|\.tgz$|\.gz$/i, "").replace(/_export$/i, "").replace(/^[\d_-]{15,}/, "");
+  const stem = fileName.replace(/(?:\.tar)?\.(?:gz|zip)$|\.tgz$|\.tar$/i, "").replace(/_export$/i, "").replace(/^[\d_-]{15,}/, "");
   const plain = stem.replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/([._-])[._-]+/g, "$1").slice(0, LONGEST);
   return plain.replace(/^[._-]+|[._-]+$/g, "").replace(ENDINGS, "");
 }

@@ -1,4 +1,4 @@
-// Short messages about what somebody has just done. An error stays until it is closed.
+// Short messages about what somebody has just done. An error stays until it is closed, or the page is left.
 import { signal } from "@preact/signals";
 
 const MOST = 4;
@@ -20,4 +20,9 @@ export const toastProblem = (problem) => toast(problem.message, { isError: true 
 
 export function closeToast(id) {
   toasts.value = toasts.value.filter((each) => each.id !== id);
+}
+
+/** Close the errors: they were about a page that is left. */
+export function closeProblems() {
+  toasts.value = toasts.value.filter((each) => !each.isError);
 }

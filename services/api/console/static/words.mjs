@@ -76,10 +76,11 @@ const SAME = "A retry of the same file cannot help.";
 const CODES = {
   archive_truncated: ["The archive ends too early. It was probably cut while it was uploaded.", `Upload it again. ${SAME}`],
   archive_not_gzip: ["This file is not a gzip archive.", `Choose the project export (.tar.gz), and import it. ${SAME}`],
-  archive_invalid: ["The archive is broken, or it exceeds a limit.", `Export it again where it comes from. ${SAME}`],
+  archive_empty: ["The file is empty.", `Choose the project export (.tar.gz), and import it. ${SAME}`],
+  archive_invalid: ["The archive is broken", `Export it again where it comes from. ${SAME}`],
   archive_costs_too_much: ["The archive holds far more work than its size allows.", `Export it again where it comes from. ${SAME}`],
   archive_entry_refused: ["One file in the archive cannot be accepted.", `Remove that file, or export again. ${SAME}`],
-  archive_limit_exceeded: ["The archive exceeds a limit of this server.", "Ask an administrator to raise the limit."],
+  archive_limit_exceeded: ["The archive exceeds a limit of this server", "Ask an administrator to raise the limit."],
   archive_missing: ["The uploaded archive is not kept any more.", "Upload it again."],
   not_a_project: ["This is no archive of a project.", "Choose the file that GitLab made by “Export project”."],
   no_archive: ["This is no archive.", "Choose a file whose name ends in .tar.gz."],
@@ -113,6 +114,7 @@ const CODES = {
 
 /** How an archive is broken: one code says it all, and its text tells more. */
 function brokenHow(text) {
+  if (/the archive is empty/.test(text)) return "archive_empty";
   if (/not a gzip file/.test(text)) return "archive_not_gzip";
   return /cut short|ends too early|truncated/.test(text) ? "archive_truncated" : "archive_invalid";
 }
@@ -120,5 +122,13 @@ function brokenHow(text) {
 /** What an error means and what to do: {means, act}. Without words of our own, the server's text is the meaning. */
 export function explain(code, text) {
   const known = CODES[code === "archive_invalid" ? brokenHow(text ?? "") : code];
-  return known ? { means: known[0], act: known[1], detail: text } : { means: text ?? "It failed.", act: null, detail: null };
+  if (!known) return { means: text ?? "It failed.", act: null, detail: null };
+  const [means, act] = known;
+  return means.endsWith(".") ? { means, act, detail: text } : { means: `${means}${reasonIn(text)}.`, act, detail: null };
+}
+
+/** The server's reason, which ends our words where they are no sentence: without what GitLab says before each. */
+function reasonIn(text) {
+  const reason = (text ?? "").replace(/^Error importing repository {2}into \S+ - /, "").replace(/\.$/, "");
+  return reason && `: ${reason}`;
 }

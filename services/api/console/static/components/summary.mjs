@@ -27,7 +27,7 @@ export function Summary() {
     <//>
     <${Tile} name="Running" value=${count(told.running)}
       chart=${html`<${Sparkline} values=${past.value.rates} label=${`Rate in the last two minutes: at most ${rate(Math.max(0, ...past.value.rates))}`} />`}>
-      at most ${count(told.places)} at once
+      ${told.places === 0 ? "no worker is there" : past.value.rates.at(-1) > 0 ? rate(past.value.rates.at(-1)) : "nothing moves"}
     <//>
     <${Tile} name="Failed today" value=${count(told.failed)} tone=${told.failed ? "failed" : ""}>
       ${told.failed > 0 ? html`<a href=${page("/jobs?state=failed&finished=today")}>show them</a>` : "none"}

@@ -1,4 +1,5 @@
 // A picture of the system: its parts, how they are joined, and how each is now.
+import { counted } from "../format.mjs";
 import { html } from "../html.mjs";
 import { partsOf, sum } from "../system.mjs";
 
@@ -23,7 +24,7 @@ function boxesOf({ readiness, queues }) {
     { x: 15, y: 30, name: "Clients", told: "browsers, scripts" },
     { x: 235, y: 30, ...answers("This process"), name: "API" },
     { x: 455, y: 30, name: "Queue", told: well.Queue ? `${sum(queues, "waiting")} waiting` : "does not answer", ok: well.Queue },
-    { x: 675, y: 30, name: "Workers", told: slots ? `${sum(queues, "running")} of ${slots} busy` : "none seen", ok: slots > 0 },
+    { x: 675, y: 30, name: "Workers", told: slots ? `${counted(sum(queues, "running"), "job")} at work` : "none seen", ok: slots > 0 },
     { x: 365, y: 120, ...answers("Database") },
     { x: 545, y: 120, ...answers("Storage") },
   ];

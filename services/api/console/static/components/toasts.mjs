@@ -1,9 +1,12 @@
 // Messages about what somebody has just done.
+import { useEffect } from "preact/hooks";
 import { onDownload } from "../downloads.mjs";
 import { html } from "../html.mjs";
-import { closeToast, toasts } from "../toasts.mjs";
+import { visits } from "../router.mjs";
+import { closeProblems, closeToast, toasts } from "../toasts.mjs";
 
 export function Toasts() {
+  useEffect(closeProblems, [visits.value]);
   return html`<div class="toasts" role="status" aria-live="polite">
     ${toasts.value.map(
       (each) => html`<div key=${each.id} class="toast ${each.isError ? "error" : ""}">
