@@ -35,6 +35,15 @@ def find_size(archive: Path) -> int | None:
     return found.st_size
 
 
+def read_head(archive: Path, length: int) -> bytes:
+    """Return the first bytes of a file, ``length`` at most. Raises UsageError."""
+    try:
+        with archive.open("rb") as file:
+            return file.read(length)
+    except OSError as error:
+        raise UsageError(f"cannot read {archive}: {error.strerror}") from None
+
+
 async def read_stream(archive: Path) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a stream as they come, at most 256 KiB at a time.
 

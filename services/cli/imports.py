@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yarl import URL
 
-from services.cli.archive_source import find_size
+from services.cli.archive_source import find_size, read_head
 from services.cli.client import (
     GitLabClient,
     ImportRequest,
@@ -31,6 +31,7 @@ from services.cli.resumable_uploads import CHUNK, import_in_chunks, is_resumable
 from services.cli.terminal import say, say_if_interrupted, show_job, show_transfer
 from shared.gitlab.relation_selection import RelationSelection
 
+_GZIP = b"\x1f\x8b"
 _HINTS = {
     "has already been taken": "name another --path, or give --overwrite",
     "Namespace Not Found": "--path begins with no group or user that the token may import into",
@@ -73,8 +74,15 @@ def import_request(
 
 def check_archive(archive: Path) -> None:
     """Raise UsageError for a file that the server would refuse after the upload."""
-    if find_size(archive) is not None and archive.suffix != ".gz":
+    size = find_size(archive)
+    if size is None:
+        return
+    if archive.suffix != ".gz":
         raise UsageError(f"{archive.name} does not end in .gz, as GitLab wants it")
+    if size == 0:
+        raise UsageError(f"{archive.name} is empty")
+    if read_head(archive, len(_GZIP)) != _GZIP:
+        raise UsageError(f"{archive.name} is no gzip archive: it has to be the export of a project")
 
 
 async def import_project(

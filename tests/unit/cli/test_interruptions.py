@@ -23,7 +23,7 @@ ONE = ImportRequest("one", "group")
 def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(imports, "CHUNK", 3)
     archive = tmp_path / "one.tar.gz"
-    archive.write_bytes(b"large")
+    archive.write_bytes(b"\x1f\x8blarge")
     return archive
 
 

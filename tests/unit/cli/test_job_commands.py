@@ -156,7 +156,7 @@ async def test_what_is_not_told_of_a_job_keeps_nobody_from_waiting(problem: Answ
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     file = tmp_path / "one.tar.gz"
-    file.write_bytes(b"data")
+    file.write_bytes(b"\x1f\x8bdata")
     return file
 
 

@@ -49,7 +49,7 @@ FAILURE = {
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     file = tmp_path / "one.tar.gz"
-    file.write_bytes(b"data")
+    file.write_bytes(b"\x1f\x8bdata")
     return file
 
 
@@ -241,7 +241,7 @@ async def test_an_export_to_a_file_whose_name_is_no_utf8_is_told(
 async def test_an_archive_whose_name_is_no_utf8_is_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / UNNAMED).write_bytes(b"data")
+    (tmp_path / UNNAMED).write_bytes(b"\x1f\x8bdata")
     script = Script(answer(), imported("scheduled"), imported("finished"))
     code, _ = await documented(
         script, monkeypatch, capsys, "import", str(tmp_path / UNNAMED), "--path", "group/one"

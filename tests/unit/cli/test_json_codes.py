@@ -19,7 +19,7 @@ from tests.support.gitlab_stub import Answer, Script, answer, crossdock, exporte
 @pytest.fixture
 def made(tmp_path: Path) -> Path:
     file = tmp_path / "one.tar.gz"
-    file.write_bytes(b"data")
+    file.write_bytes(b"\x1f\x8bdata")
     return file
 
 

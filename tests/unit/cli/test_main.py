@@ -127,6 +127,14 @@ def test_what_gitlab_would_refuse_by_name_is_not_uploaded(tmp_path: Path) -> Non
         check_archive(tmp_path / "missing.gz")
 
 
+@pytest.mark.parametrize(("content", "reason"), [(b"", "is empty"), (b"PK\3\4", "is no gzip archive")])
+def test_what_is_no_archive_makes_no_project(tmp_path: Path, content: bytes, reason: str) -> None:
+    archive = tmp_path / "archive.tar.gz"
+    archive.write_bytes(content)
+    with pytest.raises(UsageError, match=reason):
+        check_archive(archive)
+
+
 def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSDOCK_PORT", "1")
     assert settings(port=2).port == 2

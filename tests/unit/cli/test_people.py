@@ -114,7 +114,7 @@ def test_a_file_that_is_no_map_is_wrong_usage(
 async def test_an_import_takes_a_map_and_members_along(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "one.tar.gz").write_bytes(b"data")
+    (tmp_path / "one.tar.gz").write_bytes(b"\x1f\x8bdata")
     for more, sent in (((), False), (("--people", str(table), "--members"), True)):
         script = Script(answer(), imported("scheduled"), imported("finished"))
         code, _ = await documented(
