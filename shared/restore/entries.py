@@ -131,8 +131,11 @@ def lfs_differences(
 
 
 def missing_file_failure(name: str, place: tuple[str, int], *, relation: str) -> Failure:
-    """Give the failure of a file that a record refers to: a line of a relation, and the file is not there."""
-    message = f"line {place[1]} of {place[0]} refers to {name}, which is not in the archive"
+    """Give the failure of a file that a record refers to: a line of a relation, and the file is not there.
+
+    Its text is for people, who count lines from 1.
+    """
+    message = f"line {place[1] + 1} of {place[0]}.ndjson refers to {name}, which is not in the archive"
     return file_failure(message, relation=relation, source=_RESTORERS[relation])
 
 
