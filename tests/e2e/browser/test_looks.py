@@ -6,8 +6,10 @@ from itertools import product
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import expect
 
 from tests.e2e.browser.conftest import Visiting
+from tests.e2e.browser.test_formats import evaluate
 from tests.support.browsed import LEFT_OUT, failed, moved, own, running
 from tests.support.browser import SCHEMES, WIDTHS
 from tests.support.instance import Instance
@@ -59,7 +61,7 @@ async def test_who_is_not_signed_in_can_do_so_in(visiting_as: Visiting, scheme: 
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-async def test_dialogs_and_menus_can_be_used_by_everybody_in(
+async def test_dialogs_menus_and_messages_can_be_used_by_everybody_in(
     visiting_as: Visiting, owner: str, scheme: str
 ) -> None:
     async with visiting_as(owner, scheme=scheme) as visit:
@@ -69,5 +71,14 @@ async def test_dialogs_and_menus_can_be_used_by_everybody_in(
         found = await visit.violations()
         await visit.page.keyboard.press("Escape")
         await visit.page.locator("details.account summary").click()
+        for options in ("stays: 600_000", "isError: true"):
+            await evaluate(visit, "toasts", f"toast('Something was done.', {{ {options} }})")
+        closes = visit.page.get_by_role("button", name="Close this message")
+        await expect(closes).to_have_count(2)
+        for close in await closes.all():  # of a single letter, axe judges no contrast
+            text = close.locator("xpath=..")
+            await expect(close).to_have_css(
+                "color", await text.evaluate("(each) => getComputedStyle(each).color")
+            )
         await visit.look(f"account-wide-{scheme}", is_whole=False)
         assert [*found, *await visit.violations()] == []
