@@ -16,7 +16,7 @@ export const SETTINGS = [
   { name: "export_retention", usual: 24, unit: "hours", title: "Exports are kept", means: "An export can be downloaded for so many hours. GitLab has no setting for it." },
   { name: "project_export_enabled", usual: true, title: "Exports are allowed", means: "Otherwise only administrators export projects." },
   { name: "import_sources", usual: ["gitlab_project", "git", "github"], title: "Where projects may come from", means: "gitlab_project is an archive, git a repository, github all of a repository there." },
-  { name: "bulk_import_enabled", usual: false, title: "Direct transfer is allowed", means: "Tools ask for this setting before they move groups and projects by direct transfer." },
+  { name: "bulk_import_enabled", usual: false, title: "Direct transfer is allowed", means: "Direct transfer moves projects from one GitLab to another part by part, without an archive. Unless it is allowed, relation exports, which it is made of, are refused (404)." },
   { name: "allow_local_requests_from_web_hooks_and_services", usual: false, title: "Local addresses are allowed", means: "Whether webhooks, uploads and remote imports may ask servers of the local network. Leave it off unless you trust all users." },
   { name: "outbound_local_requests_allowlist", usual: [], title: "Local addresses that are allowed anyway", means: "Hosts, addresses and networks, with a port or without, one a line: runner.internal, 10.0.0.5:8080, 10.1.0.0/16." },
 ];
