@@ -13,6 +13,8 @@ from tests.support.browsed import failed, own
 from tests.support.browser import Visit
 from tests.support.instance import Instance
 
+DRAWN = "new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+
 
 async def test_who_has_no_project_is_told_how_to_import_one(visit: Visit, ann: str) -> None:
     await visit.open("/projects")
@@ -182,10 +184,32 @@ async def test_who_may_not_see_a_project_learns_nothing_of_it_and_is_led_on(
             await visit.page.goto(f"{visit.url}/{ann}/{path}")
             await expect(visit.page.get_by_role("heading", level=1)).to_have_text("No such project")
             await expect(visit.page.get_by_text(f"There is no project {ann}/{path}")).to_be_visible()
-            command = f"crossdock import project_export.tar.gz --path {ann}/{path}"
-            await expect(visit.page.get_by_text(command)).to_be_visible()
+            await expect(visit.page.get_by_role("heading", name="Make it")).to_have_count(0)
         await visit.page.get_by_role("link", name="Look for it among the projects").click()
         assert visit.page.url.endswith("/projects?search=none-such")
+
+
+async def test_where_no_project_is_who_may_import_there_is_told_how(
+    visit: Visit, visiting_as: Visiting, gitlab: Instance, ann: str
+) -> None:
+    visit.expect("404")
+    group = await gitlab.group(ann)
+    may = {await gitlab.user("dev"): (30, 0), await gitlab.user("max"): (40, 1)}
+    for name, (level, _) in may.items():
+        user_id = await gitlab.user_id(name)
+        await gitlab.made(f"/groups/{group['id']}/members", user_id=user_id, access_level=level)
+    for namespace in (ann, group["full_path"]):
+        await visit.open(f"/projects/{namespace}/none-such")
+        command = f"crossdock import project_export.tar.gz --path {namespace}/none-such"
+        await expect(visit.page.get_by_text(command)).to_be_visible()
+    for name, (_, number) in may.items():
+        async with visiting_as(name) as others:
+            others.expect("404")
+            async with others.page.expect_response("**/api/v4/groups?*") as answer:
+                await others.open(f"/projects/{group['full_path']}/none-such")
+            await (await answer.value).finished()
+            await others.page.evaluate(DRAWN)
+            await expect(others.page.get_by_role("heading", name="Make it")).to_have_count(number)
 
 
 async def test_who_downloads_again_too_soon_is_told_when_it_works(

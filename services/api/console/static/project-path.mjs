@@ -1,10 +1,12 @@
 // Paths of projects: which are allowed, which is guessed, and what is there already.
 import { get } from "./http.mjs";
-import { own } from "./place.mjs";
+import { gitlab, own } from "./place.mjs";
+import { canWrite, user } from "./session.mjs";
 
 const ALLOWED = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
 const ENDINGS = /\.(?:git|atom)$/i;
 const LONGEST = 255;
+const MAINTAINER = 40;
 
 /** Say why a path is not allowed; null where it is. */
 export function refusalOfPath(path) {
@@ -18,6 +20,22 @@ export function pathOf(fileName) {
   const stem = fileName.replace(/(?:\.tar)?\.(?:gz|zip)$|\.tgz$|\.tar$/i, "").replace(/_export$/i, "").replace(/^[\d_-]{15,}/, "");
   const plain = stem.replace(/[^A-Za-z0-9_.-]+/g, "-").replace(/([._-])[._-]+/g, "$1").slice(0, LONGEST);
   return plain.replace(/^[._-]+|[._-]+$/g, "").replace(ENDINGS, "");
+}
+
+/** The namespace and the last part of a path. */
+export function partsOf(path) {
+  const at = path.lastIndexOf("/");
+  return [path.slice(0, Math.max(0, at)), path.slice(at + 1)];
+}
+
+/** Whether the reader may import into a namespace: the own one, or a group that the reader maintains. */
+export async function mayImportInto(namespace, { signal } = {}) {
+  if (!canWrite.value) return false;
+  const path = namespace.toLowerCase();
+  if (path === user.value.username.toLowerCase()) return true;
+  const query = new URLSearchParams({ min_access_level: MAINTAINER, search: partsOf(path)[1], order_by: "path", per_page: "100" });
+  const found = await get(gitlab(`/groups?${query}`), { signal });
+  return found.some((each) => each.full_path.toLowerCase() === path);
 }
 
 /** The project that is at a path, as far as the reader maintains it: {path_with_namespace, empty}. Null: none. */

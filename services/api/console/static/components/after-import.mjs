@@ -3,7 +3,7 @@ import { html } from "../html.mjs";
 import { canRetry } from "../jobs.mjs";
 import { useLoaded } from "../loading.mjs";
 import { page } from "../place.mjs";
-import { projectAt } from "../project-path.mjs";
+import { partsOf, projectAt } from "../project-path.mjs";
 import { go } from "../router.mjs";
 import { canWrite } from "../session.mjs";
 import { DeleteProject } from "./delete-project.mjs";
@@ -38,9 +38,4 @@ export function AfterImport({ job, project }) {
 export function importInto(path) {
   const [namespace, last] = partsOf(path);
   return page(`/import?${new URLSearchParams({ namespace, path: last.replace(STAND_IN, ""), replace: "yes" })}`);
-}
-
-function partsOf(path) {
-  const at = path.lastIndexOf("/");
-  return [path.slice(0, at), path.slice(at + 1)];
 }

@@ -1,6 +1,8 @@
 // What is shown where there is no page, no project, or no server.
 import { html } from "../html.mjs";
+import { useLoaded } from "../loading.mjs";
 import { page } from "../place.mjs";
+import { mayImportInto, partsOf } from "../project-path.mjs";
 import { Page } from "./page.mjs";
 import { Command, Notice } from "./small.mjs";
 
@@ -12,14 +14,20 @@ export function Missing() {
 }
 
 export function MissingProject({ path }) {
-  const last = path.split("/").at(-1);
+  const [namespace, last] = partsOf(path);
   return html`<${Page} title="No such project" heading="No such project">
     <p>There is no project <code>${path}</code>, or you may not see it. It may have been moved, renamed or deleted.</p>
     <${Onward} projects=${page(`/projects?search=${encodeURIComponent(last)}`)} />
-    <h2>Make it</h2>
-    <p>Who may import into ${path.split("/").slice(0, -1).join("/")} makes it from an archive:</p>
-    <${Command}>crossdock import project_export.tar.gz --path ${path}<//>
+    <${Make} namespace=${namespace} path=${path} />
   <//>`;
+}
+
+function Make({ namespace, path }) {
+  const { value: mayImport } = useLoaded((signal) => mayImportInto(namespace, { signal }), [namespace]);
+  if (!mayImport) return null;
+  return html`<h2>Make it</h2>
+    <p>You may import into ${namespace}. Make the project from an archive:</p>
+    <${Command}>crossdock import project_export.tar.gz --path ${path}<//>`;
 }
 
 /** Where somebody may go on; `projects` is a list that may have what was looked for. */
