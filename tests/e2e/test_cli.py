@@ -117,6 +117,22 @@ def test_a_failed_import_is_exit_code_1(crossdock: CommandLine, tmp_path: Path, 
     assert b"import error" in crossdock("status", "root/cut").stdout
 
 
+def test_lines_that_were_repaired_are_refused_no_more(crossdock: CommandLine, tmp_path: Path) -> None:
+    archive, refused = tmp_path / "one.tar.gz", tmp_path / "refused.jsonl"
+    archive.write_bytes(project(labels=b'{"title":"t"}\n[]\n'))
+    crossdock("import", str(archive), "--path", "repaired")
+    assert (
+        b"refused still  1 line: crossdock quarantine root/repaired\n"
+        in crossdock("status", "root/repaired").stdout
+    )
+    crossdock("quarantine", "root/repaired", "-o", str(refused))
+    refused.write_bytes(refused.read_bytes().replace(b'"record":"[]"', b'"record":"{\\"title\\":\\"u\\"}"'))
+    crossdock("quarantine", "root/repaired", "--import", str(refused))
+    repaired = crossdock("status", "root/repaired")
+    assert b"failed relations  1\nrefused still  none: repaired, or discarded\n" in repaired.stdout
+    assert repaired.stderr == b""
+
+
 def test_a_file_that_is_no_export_is_told_as_such(crossdock: CommandLine, tmp_path: Path) -> None:
     source = tmp_path / "source.tar.gz"
     with tarfile.open(source, "w:gz") as tar:

@@ -197,7 +197,7 @@ async def test_from_current_sends_what_differs_and_takes_out_what_is_gone(
     done = await asyncio.to_thread(_crossdock, system, "push", "--from-current", str(tree), str(status["id"]))
 
     assert b"1 of " in done.stderr
-    assert b" files differ, 2 are gone" in done.stderr
+    assert b" files differs, 2 are gone" in done.stderr
     before = contents(packed)
     after = await _exported(gitlab, status["id"], tmp_path / "out.tar.gz")
     assert after.names == before.names - set(gone)
