@@ -8,10 +8,15 @@ from pathlib import Path
 from services.cli.errors import FileUnwritable, UsageError
 
 
-def require_writable(folder: Path, *, makes: bool = False) -> None:
-    """Write a file without a name into a folder, which ``makes`` makes. Raises UsageError, FileUnwritable."""
+def refuse_file(folder: Path) -> None:
+    """Raise UsageError where a file is where a folder is or could be."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, not a folder")
+
+
+def require_writable(folder: Path, *, makes: bool = False) -> None:
+    """Write a file without a name into a folder, which ``makes`` makes. Raises UsageError, FileUnwritable."""
+    refuse_file(folder)
     try:
         if makes:
             folder.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import structlog
 from yarl import URL
 
 from services.cli.errors import ServerUnreachable, UsageError
+from services.cli.local_folders import refuse_file
 from services.process.ports import make_sealer, open_store
 from services.standalone.data_folder import CLUSTER, OBJECTS
 from services.standalone.postgres import standalone_postgres
@@ -48,6 +49,7 @@ async def accounts_database(settings: Settings, data: Path | None) -> AsyncItera
         async with _pool(settings.database_url.get_secret_value(), hint=hint) as pool:
             yield pool
         return
+    refuse_file(data)
     if not (data / CLUSTER).is_dir():
         raise UsageError(f"there is no standalone in {data}: crossdock standalone --data {data} makes one")
     patience = timedelta(seconds=settings.recovery_seconds)

@@ -54,5 +54,5 @@ def _take(data: Path, lock: int) -> None:
 
 def _unusable(data: Path, error: OSError) -> DataFolderUnusable:
     if isinstance(error, FileExistsError):
-        return DataFolderUnusable(data, "it is a file")
+        return DataFolderUnusable(data, "it is a file, not a folder")
     return DataFolderUnusable(data, (error.strerror or str(error)).lower())

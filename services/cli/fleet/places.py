@@ -10,7 +10,7 @@ from pathlib import Path
 from yarl import URL
 
 from services.cli.errors import UsageError
-from services.cli.local_folders import require_writable
+from services.cli.local_folders import refuse_file, require_writable
 from shared.storage.base import ObjectStore
 from shared.storage.filesystem import FilesystemStore
 from shared.storage.s3 import s3_store
@@ -30,6 +30,7 @@ async def open_place(address: str, *, for_writing: bool = False) -> AsyncIterato
     """
     if not address.startswith(_SCHEME):
         folder = _folder(address)
+        refuse_file(folder)
         if for_writing:
             require_writable(folder, makes=True)
         elif not folder.is_dir():

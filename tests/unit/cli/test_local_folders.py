@@ -76,6 +76,15 @@ def test_any_other_error_of_a_file_is_exit_code_2(
     assert capsys.readouterr().err == "crossdock: [Errno 13] Permission denied: '/var/one.tar.gz'\n"
 
 
+@pytest.mark.parametrize("arguments", [("check", "{}"), ("admin", "list-users", "--data", "{}")])
+def test_a_file_is_told_from_a_folder(
+    arguments: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    assert run(monkeypatch, *(each.format(folder) for each in arguments)) == 2
+    assert "is a file, not a folder" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [("prune", "--keep-last", "1"), ("check",), ("restore", "--into", "a")])
 def test_a_folder_that_is_not_there_is_no_backup_without_archives(
     arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
