@@ -178,9 +178,9 @@ async def _refusal(response: ClientResponse) -> CommandError:
     if message.removeprefix("401 ") == HTTPStatus.UNAUTHORIZED.phrase:
         message = _UNAUTHORIZED
     code = _code(answer) if response.content_type == _PROBLEM else None
-    return RefusedByServer(
-        response.status, message, code=code, retry_after=seconds_to_retry(response.headers)
-    )
+    is_limited = response.status == _TOO_MANY_REQUESTS
+    retry_after = seconds_to_retry(response.headers, is_limited=is_limited)
+    return RefusedByServer(response.status, message, code=code, retry_after=retry_after)
 
 
 def _object(body: bytes) -> Mapping[str, object]:

@@ -48,13 +48,18 @@ class Throttle:
             self._until = max(self._until, self._clock() + seconds)
 
 
-def seconds_to_retry(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a refusal names: of Retry-After, or else to the reset of the limit."""
+def seconds_to_retry(headers: Mapping[str, str], *, is_limited: bool) -> float | None:
+    """Return the seconds that a refusal names: of Retry-After, or else, of a 429, to the reset of the limit.
+
+    Other answers name the reset of the limit too: it says nothing about their request.
+    """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdecimal():
         return float(value)
     moment = _moment(value)
-    return seconds_to_reset(headers) if moment is None else max(0.0, moment - _now(headers))
+    if moment is not None:
+        return max(0.0, moment - _now(headers))
+    return seconds_to_reset(headers) if is_limited else None
 
 
 def seconds_to_reset(headers: Mapping[str, str]) -> float | None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -110,6 +111,16 @@ async def test_a_problem_is_told_in_its_own_words() -> None:
     async with script.client() as client:
         with pytest.raises(RefusedByServer, match="the job has ended"):
             await cancel(client, 5)
+
+
+async def test_a_retry_that_is_refused_is_not_asked_for_again() -> None:
+    refusal = {"title": "Conflict", "detail": "the project has a newer import", "status": 409}
+    every_answer_has = {"RateLimit_Reset": str(int(time.time()) + 60)}
+    script = Script(answer(refusal, 409, **every_answer_has))
+    async with script.client() as client:
+        with pytest.raises(RefusedByServer, match="the project has a newer import"):
+            await retry(client, 5, within=SOON)
+    assert len(script.asked) == 1
 
 
 async def test_how_far_a_job_is_comes_from_its_progress() -> None:

@@ -39,7 +39,13 @@ class Clock:
 def test_when_to_try_again_is_what_the_server_says_by_its_own_clock(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert seconds_to_retry(headers) == seconds
+    assert seconds_to_retry(headers, is_limited=True) == seconds
+
+
+def test_when_a_limit_ends_says_nothing_about_a_request_that_is_refused_for_itself() -> None:
+    ends = {"RateLimit-Reset": str(NOW + 7), "Date": DATE}
+    assert seconds_to_retry(ends, is_limited=False) is None
+    assert seconds_to_retry(ends | {"Retry-After": "30"}, is_limited=False) == 30
 
 
 @pytest.mark.parametrize(
