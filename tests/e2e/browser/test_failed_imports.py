@@ -95,7 +95,7 @@ async def test_an_import_that_was_canceled_is_told_on_the_page_of_its_project(
     await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("canceled")
     for path in (f"/jobs/{lease.job_id}", f"/projects/{ann}/large"):
         await visit.open(path)
-        await expect(visit.page.get_by_text("Nothing of it was kept.")).to_be_visible()
+        await expect(visit.page.get_by_text("It had no effect.")).to_be_visible()
         await expect(visit.page.get_by_role("button", name="Import another file")).to_be_visible()
 
 
@@ -124,9 +124,9 @@ async def test_an_import_that_may_succeed_later_is_done_again_by_a_key(
     origin.is_lost = False
     await visit.open(f"/projects/{ann}/later")
     await visit.page.get_by_role("link", name="its import").click()
-    await expect(visit.page.get_by_role("button", name="Import again")).to_be_visible()
+    await expect(visit.page.get_by_role("button", name="Retry")).to_be_visible()
     await visit.page.keyboard.press("r")
-    await visit.page.locator("dialog").get_by_role("button", name="Import again").click()
+    await visit.page.locator("dialog").get_by_role("button", name="Retry").click()
     await expect(heading).to_contain_text("finished", timeout=30_000)
     about = visit.page.locator("main p.quiet").filter(has_text="A retry of job")
     await about.get_by_role("link", name="job").click()

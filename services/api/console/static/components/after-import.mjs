@@ -28,7 +28,7 @@ export function useLeftEmpty(job) {
 export function AfterImport({ job, project }) {
   if (!canWrite.value) return null;
   return html`<div class="row" data-actions>
-    ${canRetry(job) && html`<${RetryButton} job=${job} words="Import again" done=${(made) => go(`/jobs/${made.id}`)} />`}
+    ${canRetry(job) && html`<${RetryButton} job=${job} done=${(made) => go(`/jobs/${made.id}`)} />`}
     ${project && html`<a role="button" class="outline" href=${importInto(project.path_with_namespace)}>Import another file</a>
       <${DeleteProject} project=${project} />`}
   </div>`;

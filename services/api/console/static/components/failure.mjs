@@ -9,7 +9,7 @@ const SAME = "retry_pointless"; // whose sentence has the error once more
 /** `of` begins it: what ended; `children` are what one may do about it. */
 export function Ended({ job, of = null, children }) {
   if (job.state === "failed") return html`<${Failed} job=${job} of=${of}>${children}<//>`;
-  return html`<${Notice} tone="warning"><p><strong>${of} ${of ? "was canceled" : "Canceled"}.</strong> Nothing of it was kept.</p>${children}<//>`;
+  return html`<${Notice} tone="warning"><p><strong>${of} ${of ? "was canceled" : "Canceled"}.</strong> It had no effect.</p>${children}<//>`;
 }
 
 function Failed({ job, of, children }) {
