@@ -34,6 +34,7 @@ from services.cli.errors import (
     UsageError,
 )
 from services.cli.rate_limits import LONGEST_WAIT, Throttle, seconds_to_retry
+from services.cli.refusal_hints import with_hint
 from services.cli.retries import retries
 from services.cli.server import DEFAULT_URL
 from services.cli.terminal import say
@@ -180,7 +181,7 @@ async def _refusal(response: ClientResponse) -> CommandError:
     code = _code(answer) if response.content_type == _PROBLEM else None
     is_limited = response.status == _TOO_MANY_REQUESTS
     retry_after = seconds_to_retry(response.headers, is_limited=is_limited)
-    return RefusedByServer(response.status, message, code=code, retry_after=retry_after)
+    return RefusedByServer(response.status, with_hint(message), code=code, retry_after=retry_after)
 
 
 def _object(body: bytes) -> Mapping[str, object]:

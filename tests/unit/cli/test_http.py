@@ -165,3 +165,21 @@ async def test_a_server_that_has_answered_once_is_tried_for_as_long_as_ever(
         await client.import_status("a")
         monkeypatch.setattr(client.session, "_begun", client.session._begun - 60)
         assert not client.session.is_absent
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ("url is blocked: Only allowed schemes are https", "CROSSDOCK_ALLOW_HTTP_REMOTE_IMPORTS"),
+        (
+            "url is blocked: Requests to localhost are not allowed",
+            "the setting outbound_local_requests_allowlist",
+        ),
+    ],
+)
+async def test_an_address_that_is_blocked_is_told_with_the_setting_that_allows_it(
+    message: str, hint: str
+) -> None:
+    async with Script(answer({"message": message}, 400)).client() as client:
+        with pytest.raises(RefusedByServer, match=rf"{message}: .+{hint} \(HTTP 400\)$"):
+            await client.import_status("group/one")
