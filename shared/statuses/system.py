@@ -18,7 +18,8 @@ _MOST_WORKERS = 1000
 _MOST_RUNNING = 100
 """The number of workers that are told, the newest first, and of the jobs that each is at."""
 
-_WORKERS = """SELECT w.kind, w.name, w.slots, w.version, w.seen_at, coalesce(
+_WORKERS = """SELECT w.kind, w.name, w.slots, w.version, w.seen_at,
+        w.seen_at <= now() - $3::interval AS is_silent, coalesce(
         (SELECT array_agg(id ORDER BY id) FROM (SELECT id FROM jobs j WHERE j.state = 'running'
              AND j.kind = w.kind AND j.worker = w.name ORDER BY id LIMIT $2) own), '{}') AS running
     FROM job_workers w ORDER BY w.seen_at DESC, w.kind, w.name LIMIT $1"""
@@ -40,13 +41,17 @@ _STORAGE = """SELECT kind, count(*) AS objects, coalesce(sum(size), 0)::bigint A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenWorker:
-    """A worker that was there in the last day, and the jobs that it is at, 100 at most."""
+    """A worker that was there in the last day, and the jobs that it is at, 100 at most.
+
+    One that ``is_silent`` has probably gone.
+    """
 
     kind: str
     name: str
     slots: int
     version: str | None
     seen_at: datetime
+    is_silent: bool
     running: Sequence[int]
 
 
@@ -92,7 +97,7 @@ async def read_system(pool: Pool, *, silence: timedelta, patience: timedelta = _
     """
     async with one_moment(pool) as db:
         versions = await _versions(db)
-        workers = await db.fetch(_WORKERS, _MOST_WORKERS, _MOST_RUNNING)
+        workers = await db.fetch(_WORKERS, _MOST_WORKERS, _MOST_RUNNING, silence)
         queues = await db.fetch(_QUEUES, silence)
         tasks = await list_runs(db)
     return SystemStatus(

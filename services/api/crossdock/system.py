@@ -63,6 +63,7 @@ def _worker(worker: SeenWorker) -> Mapping[str, object]:
         "slots": worker.slots,
         "version": worker.version,
         "seen_at": timestamp(worker.seen_at),
+        "silent": worker.is_silent,
         "running": worker.running,
     }
 

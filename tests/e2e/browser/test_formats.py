@@ -36,6 +36,7 @@ FORMATS = [
     ("ago('2026-01-01T00:00:00Z', Date.parse('2026-01-03T05:10:18Z'))", "2 days ago"),
     ("ago('2026-01-01T00:01:00Z', Date.parse('2026-01-01T00:00:00Z'))", "in 1 min"),
     ("moment(null)", ""),
+    ("day('2026-12-31')", "31 Dec 2026"),
     ("inShort('one line')", "one line"),
     ("inShort('first\\nsecond')", "first…"),
     ("inShort('abc def', 4)", "abc…"),

@@ -75,9 +75,10 @@ async def test_workers_are_told_with_their_version_and_their_jobs(
     first, gone = told["workers"]
     assert first.pop("seen_at").endswith("Z")
     assert first == {
-        "kind": "export", "name": name, "slots": 3, "version": version("crossdock"), "running": [job.id]
+        "kind": "export", "name": name, "slots": 3, "version": version("crossdock"), "silent": False,
+        "running": [job.id],
     }  # fmt: skip
-    assert (gone["name"], gone["running"]) == ("gone", [])
+    assert (gone["name"], gone["silent"], gone["running"]) == ("gone", True, [])
     exports, imports = told["queues"]
     due = await api.pool.fetchval("SELECT not_before FROM jobs WHERE id = $1", waiting.id)
     assert exports.pop("oldest_waiting_since")[:19] == due.isoformat()[:19]

@@ -7,6 +7,8 @@ const few = new Intl.NumberFormat(LOCALE, { maximumSignificantDigits: 2 });
 const clockOf = new Intl.DateTimeFormat(LOCALE, { timeStyle: "medium" });
 const momentOf = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
 const dayOf = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
+const dateOf = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeZone: "UTC" });
+const DATE = /^\d{4}-\d\d-\d\d$/;
 
 /** A count: 120,000. Ids are texts, and have no separators. */
 export const count = (number) => (number === null || number === undefined ? "" : plain.format(number));
@@ -82,8 +84,8 @@ export const clock = (moment) => clockOf.format(new Date(moment));
 /** The day and the time of day. */
 export const moment = (at) => (at ? momentOf.format(new Date(at)) : "");
 
-/** The day. */
-export const day = (at) => dayOf.format(new Date(at));
+/** The day, of a moment as of the reader's clock; a date alone is the same day everywhere. */
+export const day = (at) => (DATE.test(at) ? dateOf : dayOf).format(new Date(at));
 
 /** The reader's last midnight, as a text for the API. */
 export function midnight(now = new Date()) {

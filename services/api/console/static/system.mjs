@@ -26,6 +26,7 @@ export function processesOf(workers) {
     process.kinds.push(worker.kind);
     process.running.push(...worker.running);
     if (worker.seen_at > process.seen_at) process.seen_at = worker.seen_at;
+    process.silent &&= worker.silent;
     found.set(worker.name, process);
   }
   return [...found.values()];

@@ -93,7 +93,7 @@ const CODES = {
   job_crashed: ["Crossdock had an unexpected error. Its log has the reason.", AGAIN],
   job_stuck: ["The job did not get on for too long.", AGAIN],
   job_overdue: ["The job took longer than its deadline allows.", "Ask an administrator to raise the deadline, or to look at the storage."],
-  worker_lost: ["The process that worked on it ended without a word, several times.", "Ask an administrator to look at the memory of the workers."],
+  worker_lost: ["The process that worked on it ended without a word.", "It did so each time: ask an administrator to look at the memory of the workers."],
   project_deleted: ["The project was deleted.", "Nothing is left to do."],
   project_gone: ["The project was deleted while the job worked on it.", "Import it again."],
   project_too_large: ["The project is larger than an export may be.", "Ask an administrator to raise the limit."],

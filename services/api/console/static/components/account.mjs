@@ -29,7 +29,7 @@ export function Account({ showKeys }) {
       </fieldset>
       <button type="button" class="plain" onClick=${() => (menu.current.removeAttribute("open"), showKeys())}>Keyboard shortcuts</button>
       <a href=${elsewhere("/api/docs")} target="_blank" rel="noopener">API reference</a>
-      ${user.value && html`<button type="button" class="plain" onClick=${() => signOut().catch(toastProblem)}>Sign out</button>`}
+      ${user.value && html`<button type="button" class="plain" onClick=${() => (menu.current.removeAttribute("open"), signOut().catch(toastProblem))}>Sign out</button>`}
     </div>
   </details>`;
 }

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { html } from "../html.mjs";
 import { get } from "../http.mjs";
+import { useLoaded } from "../loading.mjs";
 import { elsewhere, gitlab, projectPage } from "../place.mjs";
 import { pathOf, projectAt, refusalOfPath } from "../project-path.mjs";
 import { query } from "../router.mjs";
@@ -46,11 +47,8 @@ function placeOf(namespace, path, { project, isFree }) {
 }
 
 function Namespace({ chosen, wrong }) {
-  const found = useSignal([]);
-  useEffect(() => {
-    get(gitlab("/namespaces?per_page=100")).then((namespaces) => (found.value = namespaces), () => {});
-  }, []);
-  const paths = [...new Set([user.value.username, chosen.value, ...found.value.map((each) => each.full_path)])];
+  const found = useLoaded((signal) => get(gitlab("/namespaces?per_page=100"), { signal }));
+  const paths = [...new Set([user.value.username, chosen.value, ...(found.value ?? []).map((each) => each.full_path)])];
   return html`<label>Namespace
     <select name="namespace" value=${chosen.value} aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? "namespace-help" : undefined}
       onChange=${(event) => (chosen.value = event.target.value)}>

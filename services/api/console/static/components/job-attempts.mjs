@@ -4,6 +4,7 @@ import { html } from "../html.mjs";
 import { explain } from "../words.mjs";
 import { Table } from "./table.mjs";
 
+const AT_WORK = "peer_at_work"; // the other server needs time, and nothing has gone wrong
 const COLUMNS = [
   { name: "Attempt", cell: (row) => row.attempt },
   { name: "When", cell: (row) => clock(row.at) },
@@ -11,7 +12,8 @@ const COLUMNS = [
 ];
 
 export function Attempts({ job }) {
-  if (!job.errors?.length || (job.errors.length === 1 && job.state === "failed")) return null; // told above
+  const ended = (job.errors ?? []).filter((each) => each.code !== AT_WORK);
+  if (!ended.length || (ended.length === 1 && job.state === "failed")) return null; // told above
   return html`<h2>Attempts that ended early</h2>
-    <${Table} caption="Attempts" rows=${job.errors} columns=${COLUMNS} idOf=${(row) => `${row.attempt} ${row.at}`} />`;
+    <${Table} caption="Attempts" rows=${ended} columns=${COLUMNS} idOf=${(row) => `${row.attempt} ${row.at}`} />`;
 }

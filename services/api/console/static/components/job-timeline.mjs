@@ -10,7 +10,7 @@ const MOST = 200;
 const WORDS = {
   queued: ({ job }) => (job.retry_of ? `Asked for, as a retry of job ${job.retry_of}` : "Asked for"),
   started: ({ job }) => (job.attempt > 1 ? `Attempt ${job.attempt} started` : "Started"),
-  retried: ({ error }) => `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`,
+  retried: ({ error, error_code: code }) => code === "peer_at_work" ? "Waits for the other server, which is at work" : `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`,
   finished: ({ failures }) => (failures ? `Finished, ${failures} left out` : "Finished"),
   failed: () => "Failed", // why stands at the top of the page
   canceled: ({ job }) => (job.canceled_by ? `Canceled by ${job.canceled_by.username}` : "Canceled"),

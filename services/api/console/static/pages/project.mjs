@@ -149,7 +149,7 @@ function Refused({ project }) {
   const lines = loaded.value?.lines ?? 0;
   if (!lines) return null;
   return html`<h2>Refused lines</h2>
-    <p>${counted(lines, "line")} of the archive could not be read and ${lines === 1 ? "is" : "are"} kept. Repair them, and send them again:</p>
+    <p>${counted(lines, "line")} of the archive could not be read and ${lines === 1 ? "is" : "are"} kept. Fetch them, repair what each has as “record”, and send them again:</p>
     <${Command}>crossdock quarantine ${project.path_with_namespace} -o refused.jsonl<//>
     <${Command}>crossdock quarantine ${project.path_with_namespace} --import refused.jsonl<//>`;
 }

@@ -131,7 +131,7 @@ const QUEUES = [
 
 const workers = ({ versions }) => [
   { name: "Process", wide: true, cell: (row) => html`${row.name}<small class="below">${row.kinds.map(slotWord).sort().join(", ")}</small>` },
-  { name: "Doing", cell: (row) => (row.running.length ? row.running.map((id) => html`<a key=${id} href=${page(`/jobs/${id}`)}>job ${id}</a> `) : "nothing") },
+  { name: "Doing", cell: (row) => (row.running.length ? row.running.map((id) => html`<a key=${id} href=${page(`/jobs/${id}`)}>job ${id}</a> `) : row.silent ? html`<span class="quiet">not heard any more</span>` : "nothing") },
   { name: "Seen", cell: (row) => html`<${Ago} at=${row.seen_at} />` },
   { name: "Version", cell: (row) => row.version && html`<span class=${row.version === versions.crossdock ? "" : "left-out"}>${row.version}</span>` },
 ];
