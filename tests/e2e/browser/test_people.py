@@ -118,6 +118,7 @@ async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: 
     await page.locator("dialog [name=username]").fill(f"no-{bob}")
     await page.locator("dialog").get_by_role("button", name="Add").click()
     await expect(page.get_by_role("alert")).to_have_text(f"There is no user no-{bob}.")
+    await expect(page.get_by_role("button", name="Add", exact=True)).to_be_focused()
     await page.locator("dialog [name=username]").fill(bob)
     await page.locator("dialog").get_by_role("button", name="Add").click()
     members = page.get_by_role("table", name="Members").locator("[data-row]")

@@ -1,4 +1,5 @@
 // Buttons that do something on the server: at once, after a question, or after a form.
+// While that goes on they are aria-disabled: a button that is disabled loses the focus.
 import { useState } from "preact/hooks";
 import { html } from "../html.mjs";
 import { toastProblem } from "../toasts.mjs";
@@ -9,11 +10,12 @@ import { Copy } from "./small.mjs";
 export function Act({ act, label, children }) {
   const [busy, setBusy] = useState(false);
   const click = async () => {
+    if (busy) return;
     setBusy(true);
     await act().catch(toastProblem);
     setBusy(false);
   };
-  return html`<button type="button" class="outline" aria-label=${label} aria-busy=${busy} disabled=${busy} onClick=${click}>${children}</button>`;
+  return html`<button type="button" class="outline" aria-label=${label} aria-busy=${busy} aria-disabled=${busy} onClick=${click}>${children}</button>`;
 }
 
 /** A button that asks first; `children` is the question. */
@@ -38,6 +40,7 @@ function FormDialog({ title, yes, danger, act, close, children }) {
   const [state, setState] = useState({ busy: false, problem: null });
   const submit = async (event) => {
     event.preventDefault();
+    if (state.busy) return;
     setState({ busy: true, problem: null });
     try {
       await act(new FormData(event.target));
@@ -52,7 +55,7 @@ function FormDialog({ title, yes, danger, act, close, children }) {
       ${state.problem && html`<div class="notice error" role="alert">${state.problem}</div>`}
       <footer>
         <button type="button" class="outline" onClick=${close}>Cancel</button>
-        <button type="submit" class=${danger ? "danger" : ""} aria-busy=${state.busy} disabled=${state.busy}>${yes}</button>
+        <button type="submit" class=${danger ? "danger" : ""} aria-busy=${state.busy} aria-disabled=${state.busy}>${yes}</button>
       </footer>
     </form>
   <//>`;

@@ -22,6 +22,7 @@ const isLost = () => document.activeElement === document.body;
 export function Question({ title, yes, danger = false, act, close, children }) {
   const [state, setState] = useState({ busy: false, problem: null });
   const answer = async () => {
+    if (state.busy) return;
     setState({ busy: true, problem: null });
     try {
       await act();
@@ -35,7 +36,7 @@ export function Question({ title, yes, danger = false, act, close, children }) {
     ${state.problem && html`<div class="notice error" role="alert">${state.problem}</div>`}
     <footer>
       <button type="button" class="outline" onClick=${close} autofocus>Keep it as it is</button>
-      <button type="button" class=${danger ? "danger" : ""} aria-busy=${state.busy} disabled=${state.busy} onClick=${answer}>${yes}</button>
+      <button type="button" class=${danger ? "danger" : ""} aria-busy=${state.busy} aria-disabled=${state.busy} onClick=${answer}>${yes}</button>
     </footer>
   <//>`;
 }

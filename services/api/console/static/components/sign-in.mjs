@@ -26,6 +26,7 @@ function ByToken() {
   const [state, setState] = useState({ busy: false, problem: null });
   const submit = async (event) => {
     event.preventDefault();
+    if (state.busy) return;
     const token = new FormData(event.target).get("token").trim();
     setState({ busy: true, problem: null });
     try {
@@ -42,7 +43,7 @@ function ByToken() {
     <p id="token-help" class="quiet">A token with the scope api may do everything; one with read_api may only read.
       The browser does not keep it.</p>
     ${state.problem && html`<${Notice} tone="error">${state.problem}<//>`}
-    <button type="submit" aria-busy=${state.busy} disabled=${state.busy}>Sign in</button>
+    <button type="submit" aria-busy=${state.busy} aria-disabled=${state.busy}>Sign in</button>
     <details class="help"><summary>Do you have no token?</summary>
       <p>Whoever started Crossdock was shown the first one. An administrator makes one for you:</p>
       <${Command}>${onServer("crossdock admin create-token USERNAME")}<//>
