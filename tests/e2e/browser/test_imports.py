@@ -94,6 +94,27 @@ async def test_an_upload_whose_tab_was_closed_goes_on_from_the_offset_of_the_ser
     assert offsets[0] >= SMALL  # a browser may send what was held as the tab goes
 
 
+async def test_a_file_that_another_tab_sends_is_left_to_it(visit: Visit, ann: str, large: Path) -> None:
+    held = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        held.set()  # and no answer comes
+
+    await visit.page.route("**/api/crossdock/v1/uploads/*", hold)
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(large)
+    await held.wait()
+    first, visit.page = visit.page, await visit.context.new_page()
+    await visit.open("/import")
+    await visit.page.locator("label.drop input").set_input_files(large)
+    refusal = visit.page.get_by_text("Another tab sends this file.")
+    await expect(refusal).to_be_visible()
+    await first.close()
+    await visit.page.get_by_role("button", name="Try now").click()
+    await expect(refusal).to_have_count(0)
+    await expect(visit.page.get_by_text("uploaded.")).to_be_visible()
+
+
 async def _in_small_chunks(route: Route) -> None:
     """Have the console send a file of a test in several requests, as it does with those of hundreds of MB."""
     answer = await route.fetch()

@@ -3,6 +3,8 @@ const HEADER = { "X-Crossdock-Console": "1" }; // no form and no other site can 
 
 export const SILENT = "The server does not answer. Check the connection, then try again.";
 
+const LATER = "Try again later."; // with which GitLab's refusals of too many requests end
+
 /** An answer that is an error, or none at all (status 0). */
 export class Problem extends Error {
   constructor(message, { status = 0, code = null, fields = null, retryAfter = null } = {}) {
@@ -82,7 +84,8 @@ function problemOf(response, data) {
   const retryAfter = Number(response.headers.get("Retry-After")) || null;
   const fields = fieldsOf(given.errors ?? given.message);
   const message = given.detail ?? textOf(given.message) ?? textOf(given.error) ?? textOf(given.errors) ?? `The server answered ${response.status}.`;
-  return new Problem(message, { status: response.status, code: given.code ?? null, fields, retryAfter });
+  const when = retryAfter && message.endsWith(LATER) ? message.replace(LATER, `Again in ${retryAfter} s.`) : message;
+  return new Problem(when, { status: response.status, code: given.code ?? null, fields, retryAfter });
 }
 
 function textOf(value) {

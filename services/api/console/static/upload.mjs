@@ -21,6 +21,9 @@ async function client() {
 /** What whoever waits for the end of an upload gets when somebody has removed it. */
 export class Removed extends Error {}
 
+/** Another page of this browser sends the same file. */
+class SentElsewhere extends Error {}
+
 export class Upload {
   /** "sending", "paused", "stopped" (trying again at `next`), "failed" or "done". */
   state = signal("sending");
@@ -34,6 +37,7 @@ export class Upload {
     this.id = null;
     this.key = newKey();
     this.isRemoved = false;
+    this.release = null;
     this.samples = [];
     this.ended = new Promise((resolve, reject) => Object.assign(this, { finish: resolve, forget: reject }));
     this.ended.catch(() => {}); // nobody may wait for it
@@ -45,7 +49,7 @@ export class Upload {
       this.sender = new (await client())(this.file, this.options());
       const [before] = await this.sender.findPreviousUploads();
       if (before) this.sender.resumeFromPreviousUpload(before);
-      if (this.state.value === "sending" && !this.isRemoved) this.send();
+      if (this.state.value === "sending" && !this.isRemoved) await this.send();
     } catch (problem) {
       this.fail(problem);
     }
@@ -68,10 +72,26 @@ export class Upload {
     };
   }
 
-  send() {
+  async send() {
     this.samples = [];
     this.state.value = "sending";
-    this.sender.start();
+    if (!(await this.hold())) return this.fail(new SentElsewhere("Another tab sends this file. It goes on there."));
+    if (this.state.value === "sending" && !this.isRemoved) this.sender.start();
+    else this.release?.();
+  }
+
+  /** Hold the file for this page while it is sent: two pages would throw each other out. False where another has it. */
+  hold() {
+    if (!navigator.locks || this.release) return true; // pages that did not come over HTTPS have no locks
+    const { name, size, lastModified } = this.file;
+    const until = new Promise((resolve) => (this.release = () => (resolve(), (this.release = null))));
+    return new Promise((tell) => {
+      navigator.locks.request(`upload of ${name} ${size} ${lastModified}`, { ifAvailable: true }, (lock) => {
+        if (!lock) this.release = null;
+        tell(lock !== null);
+        return lock && until;
+      });
+    });
   }
 
   /** A creation whose answer was lost is asked for again by the same key: it made the one upload. */
@@ -106,11 +126,13 @@ export class Upload {
   }
 
   fail(error) {
+    this.release?.();
     this.problem.value = messageOf(error);
     this.state.value = "failed";
   }
 
   succeed() {
+    this.release?.();
     this.id = Number(this.sender.url.split("/").pop());
     this.done.value = this.file.size;
     this.state.value = "done";
@@ -122,6 +144,7 @@ export class Upload {
     this.rate.value = null;
     this.state.value = "paused";
     if (this.sender?.url) await this.sender.abort();
+    this.release?.();
   }
 
   /** Go on. Who was signed out meanwhile would lose the upload: it is asked first. */
@@ -131,7 +154,7 @@ export class Upload {
     this.state.value = "sending";
     if (!this.sender) return this.start();
     await this.sender.abort();
-    this.send();
+    await this.send();
   }
 
   /** Stop, and delete what the server has of it. */
@@ -139,6 +162,7 @@ export class Upload {
     this.isRemoved = true;
     this.forget(new Removed());
     if (this.sender?.url) await this.sender.abort(true).catch(() => {});
+    this.release?.();
   }
 }
 
@@ -148,6 +172,7 @@ function newKey() {
 }
 
 function messageOf(error) {
+  if (error instanceof SentElsewhere) return error.message;
   const body = error.originalResponse?.getBody();
   try {
     return JSON.parse(body).detail ?? error.message;

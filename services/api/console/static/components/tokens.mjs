@@ -10,7 +10,7 @@ import { canWrite, isAdministrator } from "../session.mjs";
 import { toast } from "../toasts.mjs";
 import { Ask, Field, FormButton, Once } from "./actions.mjs";
 import { Listed } from "./loaded.mjs";
-import { Command } from "./small.mjs";
+import { Ago, Command } from "./small.mjs";
 import { Table } from "./table.mjs";
 
 const A_DAY = 24 * 60 * 60 * 1000;
@@ -36,6 +36,7 @@ export function Tokens({ user }) {
 const columns = (about) => [
   { name: "Token", wide: true, cell: (row) => row.name },
   { name: "Scopes", cell: (row) => row.scopes.join(", ") },
+  { name: "Made", cell: (row) => html`<${Ago} at=${row.created_at} />` },
   { name: "Until", cell: (row) => (row.expires_at ? day(row.expires_at) : "no end") },
   { name: "Actions", cell: (row) => canWrite.value && html`<${Revoke} token=${row} ...${about} />` },
 ];

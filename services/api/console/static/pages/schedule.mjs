@@ -63,7 +63,7 @@ function About({ schedule }) {
       ["What", aboutProjects(schedule)],
       [schedule.source_id ? "From" : "Where", place?.name],
       ["When", html`<code>${schedule.cron}</code>, times of ${schedule.time_zone}`],
-      ["Next", schedule.next_run_at && html`<${Ago} at=${schedule.next_run_at} />: ${moment(schedule.next_run_at)}`],
+      ["Next", schedule.next_run_at && html`<${Ago} at=${schedule.next_run_at} />: ${moment(schedule.next_run_at)} by your clock`],
       ["After that", schedule.next_runs.slice(1, 4).map(moment).join("; ")],
       ["Keeps", `${aboutRetention(schedule.retention)}, and the newest of each project always`],
       ["Into", schedule.into],
