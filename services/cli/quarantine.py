@@ -114,8 +114,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _show_lines(lines: Sequence[RefusedLineAnswer], number: int, *, stderr: bool = False) -> None:
     if lines:
-        rows = [(each.id, each.relation, each.line, each.code, each.reason) for each in lines]
-        print_table("Lines", ("id", "relation", "line (from 0)", "code", "reason"), rows, stderr=stderr)
+        rows = [(each.id, each.relation, each.line + 1, each.code, each.reason) for each in lines]
+        print_table("Lines", ("id", "relation", "line", "code", "reason"), rows, stderr=stderr)
     if number > len(lines) > 0:
         say(f"and {number - len(lines)} more")
 

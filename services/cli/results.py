@@ -142,7 +142,7 @@ class StatusResult(msgspec.Struct, frozen=True, kw_only=True):
         rows.append(("import", self.import_.state))
         if self.import_.error:
             rows.append(("import error", explained(self.import_.error)))
-        rows.append(("failed relations", str(len(self.import_.failed_relations))))
+        rows.append(("left out", str(len(self.import_.failed_relations))))
         if self.refused_lines is not None:
             rows.append(("refused still", self._refused_still(self.refused_lines)))
         state = self.export.state or "not visible to you"
@@ -262,18 +262,18 @@ class JobList(msgspec.Struct, frozen=True):
 
 
 def list_failures(failures: Sequence[RelationFailure]) -> None:
-    """Show failed relations on stderr."""
+    """Show on stderr what was left out."""
     if failures:
         rows = [
             (
                 _or_dash(each.relation_name),
-                _or_dash(each.line_number),
+                _line(each.line_number),
                 _or_dash(each.exception_class),
                 _or_dash(each.exception_message),
             )
             for each in failures
         ]
-        print_table("Failed relations", ("relation", "line (from 0)", "class", "message"), rows, stderr=True)
+        print_table("Left out", ("relation", "line", "class", "message"), rows, stderr=True)
 
 
 def show_notes(notes: Mapping[str, int]) -> None:
@@ -305,6 +305,11 @@ def show_contents(contents: Mapping[str, PartCounts]) -> None:
 
 def _or_dash(value: object) -> object:
     return "-" if value is None else value
+
+
+def _line(number: int | None) -> object:
+    """Give the number of a line as editors count, from 1: the API counts from 0."""
+    return "-" if number is None else number + 1
 
 
 class BlobSummary(msgspec.Struct, frozen=True):
@@ -399,14 +404,14 @@ class ShapeReport(msgspec.Struct, frozen=True):
                     kind.field or "-",
                     kind.message,
                     len(found),
-                    _or_dash(found[0].line),
+                    _line(found[0].line),
                     _or_dash(found[0].number),
                     _EFFECTS.get(kind.effect, kind.effect),
                 )
                 for kind, found in kinds.items()
             ]
             columns = (
-                "relation", "field", "what is wrong", "times", "first line (from 0)", "first number",
+                "relation", "field", "what is wrong", "times", "first line", "first number",
                 "what a GitLab does",
             )  # fmt: skip
             print_table("Not as GitLab writes it", columns, rows, stderr=True)
@@ -444,7 +449,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     def show(self) -> None:
         """See Result."""
         rows = [(name, each.lines, each.failed or "-") for name, each in self.relations.items()]
-        print_table("Relations", ("relation", "lines", "failed"), rows)
+        print_table("Relations", ("relation", "lines", "left out"), rows)
         self._show_blobs()
         show_notes(self.notes)
         show_contents(self.contents or {})
@@ -460,7 +465,7 @@ class VerificationResult(msgspec.Struct, frozen=True, kw_only=True):
     def _verdict(self) -> str:
         lines = sum(each.lines for each in self.relations.values())
         taken = f"{counted(lines, 'line')} of {counted(len(self.relations), 'relation')}"
-        left_out = counted(self.failure_count, "record") if self.failure_count else "nothing"
+        left_out = counted(self.failure_count, "item") if self.failure_count else "nothing"
         files = counted(self.blob_count, "file")
         return f"An import would take {taken} and {files}, and leave out {left_out}"
 

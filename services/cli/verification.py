@@ -85,7 +85,7 @@ async def verify(
         raise ImportWouldFail(sentence, seen, code=error.code) from error
     if strict and seen.failure_count:
         list_failures(seen.verified().failed_relations)
-        left_out = counted(seen.failure_count, "record")
+        left_out = counted(seen.failure_count, "item")
         raise ImportWouldFail(f"an import of {archive} would leave out {left_out}", seen)
     result = seen.verified()
     if _show_difference(result):

@@ -31,8 +31,8 @@ async def test_lines_that_are_refused_still_are_counted_with_what_to_do(
     script = Script(left_out(LINE, LINE, FILE), crossdock(), refused(1), exported("finished"))
     assert await shown(script, monkeypatch) == 0
     told = capsys.readouterr()
-    assert "failed relations  3\nrefused still  1 line: crossdock quarantine group/one\n" in told.out
-    assert (told.err.count("issues  3"), told.err.count("uploads  -")) == (2, 1)
+    assert "left out  3\nrefused still  1 line: crossdock quarantine group/one\n" in told.out
+    assert (told.err.count("issues  4"), told.err.count("uploads  -")) == (2, 1)
     assert script.asked[2].target == "/api/crossdock/v1/projects/7/quarantine"
 
 
@@ -43,7 +43,7 @@ async def test_lines_that_are_repaired_are_failures_no_more(
     assert await shown(script, monkeypatch) == 0
     told = capsys.readouterr()
     assert "refused still  none: repaired, or discarded\n" in told.out
-    assert (told.err.count("issues  3"), told.err.count("uploads  -")) == (0, 1)
+    assert (told.err.count("issues  4"), told.err.count("uploads  -")) == (0, 1)
 
 
 @pytest.mark.parametrize(

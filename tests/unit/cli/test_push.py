@@ -218,8 +218,8 @@ async def test_lines_left_out_of_an_archive_are_told_with_their_relation(
     left_out = {"failed_lines": 2, "failures": [{"relation": name, **line} for name in ("issues", "labels")]}
     await _push(Script(OPENED, answer(left_out), COMMITTED), tree)
     said = capsys.readouterr().err
-    assert "issues  3  E  bad" in said
-    assert "labels  3  E  bad" in said
+    assert "issues  4  E  bad" in said
+    assert "labels  4  E  bad" in said
     assert "2 lines are left out" in said
 
 

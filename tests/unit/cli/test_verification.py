@@ -100,7 +100,7 @@ async def test_an_archive_is_not_held_in_memory(file: Path) -> None:
         ((), project(issues=b'{"title":"t"}\n'), 0, None, None),
         ((), project(issues=b"[]\n"), 0, None, None),
         (("--strict",), project(issues=b'{"title":"t"}\n'), 0, None, None),
-        (("--strict",), project(issues=b"[]\n"), 1, "would leave out 1 record", "import_would_fail"),
+        (("--strict",), project(issues=b"[]\n"), 1, "would leave out 1 item", "import_would_fail"),
         ((), archive([]), 1, NO_EXPORT, "not_a_project"),
         ((), b"no archive", 1, "would fail: not a gzip file", "archive_invalid"),
     ],
@@ -132,9 +132,9 @@ def test_people_see_a_warning_and_the_lines(
     assert "VERSION" not in told.out
     assert (
         told.err.splitlines()[-1]
-        == "An import would take 1 line of 1 relation and 2 files, and leave out 1 record"
+        == "An import would take 1 line of 1 relation and 2 files, and leave out 1 item"
     )
-    assert "issues  1  TypeError" in told.err
+    assert "issues  2  TypeError" in told.err
 
 
 @pytest.mark.parametrize("option", ["-v", "--verbose"])

@@ -114,7 +114,7 @@ def test_people_see_what_differs(
     file.write_bytes(project(labels=BAD))
     run(monkeypatch, "verify", str(file), "--for-gitlab")
     told = capsys.readouterr().err
-    assert f"labels  color  {OF_COLOR}  1  0  -  " in told
+    assert f"labels  color  {OF_COLOR}  1  1  -  " in told
     assert "1 difference from what GitLab writes" in told
     assert f"{file} is not as GitLab writes archives" in told
 
@@ -153,8 +153,8 @@ async def test_people_see_each_kind_of_fault_once(file: Path, capsys: pytest.Cap
     told = await inspected(file, project(issues=b"\n".join(issues) + b"\n"))
     told.list_faults()
     said = capsys.readouterr().err.splitlines()
-    assert "issues  confidential  is missing  2  0  7  -" in said
-    assert "issues  label_links[].label.color  is missing  4  0  7  -" in said
+    assert "issues  confidential  is missing  2  1  7  -" in said
+    assert "issues  label_links[].label.color  is missing  4  1  7  -" in said
     assert len(said) < len(told.faults)
 
 
