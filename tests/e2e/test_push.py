@@ -221,7 +221,7 @@ async def test_a_push_that_fails_says_why_and_leaves_nothing(
     unknown = await asyncio.to_thread(_crossdock, system, "push", str(tree), "root/unknown", code=3)
     empty = await asyncio.to_thread(_crossdock, system, "push", str(tmp_path), project, code=2)
 
-    assert b"issues  1  JSON::ParserError" in strict.stderr
+    assert b"issues  2  JSON::ParserError" in strict.stderr
     assert b"nothing was committed, as lines would be left out" in strict.stderr
     assert b"project.bundle" in bad.stderr
     assert b"(HTTP 422)" in bad.stderr

@@ -62,7 +62,7 @@ async def test_a_running_job_moves_and_is_canceled_by_a_key(visit: Visit, gitlab
     await expect(visit.page.locator(".steps .now")).to_contain_text("Read")
     await moved(gitlab, lease, done=900_000_000, total=2_000_000_000, rate=48_000_000)
     chart = visit.page.get_by_role("img", name="Rate in the last")
-    await expect(chart).to_have_accessible_name(re.compile("now 48.0 MB/s, at most 96.0 MB/s$"))
+    await expect(chart).to_have_accessible_name(re.compile("now 48.0 MB/s, highest 96.0 MB/s$"))
     await visit.page.keyboard.press("c")
     await visit.page.get_by_role("button", name="Cancel the job").click()
     await expect(visit.page.get_by_role("heading", level=1)).to_contain_text("canceled")

@@ -97,7 +97,7 @@ export function Once({ title, secret, close, children }) {
   return html`<${Dialog} title=${title} close=${close}>
     <p>${children} It is shown this once: keep it now.</p>
     <div class="secret">
-      <input readonly value=${secret} aria-label=${title} onFocus=${select} autofocus />
+      <input readonly value=${secret} aria-label=${title} onFocus=${select} data-first />
       <${Copy} text=${secret} what="the secret" tell=${setTold} />
     </div>
     <p role="status">${told}</p>

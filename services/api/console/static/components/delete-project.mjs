@@ -45,7 +45,7 @@ function OfFull({ project, act }) {
       <li>its members and webhooks</li>
     </ul>
     <p>Files that were downloaded, and backups in buckets, stay.</p>
-    <${Field} name="typed" label="Type the path to confirm" required autofocus autocomplete="off" spellcheck="false" />
+    <${Field} name="typed" label="Type the path to confirm" required data-first autocomplete="off" spellcheck="false" />
   <//>`;
 }
 

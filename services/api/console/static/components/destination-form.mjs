@@ -29,7 +29,7 @@ export async function testPlace(place) {
 function Fields() {
   const [kind, choose] = useState("s3");
   return html`
-    <${Field} name="name" label="Name" required autofocus autocomplete="off" />
+    <${Field} name="name" label="Name" required data-first autocomplete="off" />
     <${Choice} name="kind" label="What it is" chosen=${kind} options=${KINDS} onChange=${(event) => choose(event.target.value)} />
     ${kind === "s3" ? html`<${Bucket} />` : html`<${Peer} />`}
   `;

@@ -2,12 +2,16 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { html } from "../html.mjs";
 
-/** A dialog, open as long as it is there. */
+/**
+ * A dialog, open as long as it is there. What has `data-first` gets the focus: browsers complain of `autofocus`
+ * in what is added to a page.
+ */
 export function Dialog({ title, close, children }) {
   const dialog = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
     dialog.current.showModal();
+    dialog.current.querySelector("[data-first]")?.focus();
     return () => before?.isConnected && isLost() && before.focus();
   }, []);
   return html`<dialog ref=${dialog} onClose=${close} aria-labelledby="dialog-title">
@@ -35,7 +39,7 @@ export function Question({ title, yes, danger = false, act, close, children }) {
     <div>${children}</div>
     ${state.problem && html`<div class="notice error" role="alert">${state.problem}</div>`}
     <footer>
-      <button type="button" class="outline" onClick=${close} autofocus>Keep it as it is</button>
+      <button type="button" class="outline" onClick=${close} data-first>Keep it as it is</button>
       <button type="button" class=${danger ? "danger" : ""} aria-busy=${state.busy} aria-disabled=${state.busy} onClick=${answer}>${yes}</button>
     </footer>
   <//>`;

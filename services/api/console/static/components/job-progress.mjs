@@ -35,8 +35,8 @@ export function JobPace({ job }) {
   const { rates } = past.current;
   return html`<${JobProgress} job=${job} />
     ${rates.length > 1 && html`<p class="pace quiet">
-      <${Sparkline} values=${rates} label="Rate in the last ${counted(rates.length, "second")}: now ${rate(rates.at(-1))}, at most ${rate(Math.max(...rates))}" />
-      <span aria-hidden="true">at most ${rate(Math.max(...rates))}</span>
+      <${Sparkline} values=${rates} label="Rate in the last ${counted(rates.length, "second")}: now ${rate(rates.at(-1))}, highest ${rate(Math.max(...rates))}" />
+      <span aria-hidden="true">highest ${rate(Math.max(...rates))}</span>
     </p>`}`;
 }
 

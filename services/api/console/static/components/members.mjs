@@ -52,7 +52,7 @@ function Add({ address, done }) {
     done();
   };
   return html`<${FormButton} name="Add a member" title="Add a member" yes="Add" act=${act}>
-    <${Field} name="username" label="Username" required autofocus autocomplete="off" />
+    <${Field} name="username" label="Username" required data-first autocomplete="off" />
     <${Choice} name="access_level" label="Role" chosen=${30} options=${ROLES} />
   <//>`;
 }

@@ -18,7 +18,7 @@ export function ScheduleForm({ places, done }) {
     done();
   };
   return html`<${FormButton} name="New schedule" title="New schedule" yes="Make it" main act=${act}>
-    <${Field} name="name" label="Name" required autofocus autocomplete="off" />
+    <${Field} name="name" label="Name" required data-first autocomplete="off" />
     <${When} />
     <${What} />
     <${Where} places=${places} />

@@ -62,7 +62,7 @@ function Add({ user, made }) {
     made(await send("POST", gitlab(`/users/${user.id}/personal_access_tokens`), given));
   };
   return html`<${FormButton} name="New token" title="New token of ${user.username}" yes="Make it" act=${act}>
-    <${Field} name="name" label="What it is for" required autofocus autocomplete="off" />
+    <${Field} name="name" label="What it is for" required data-first autocomplete="off" />
     <fieldset><legend>What it may do</legend>
       ${SCOPES.map(([scope, words]) => html`<label key=${scope}><input type="checkbox" name="scopes" value=${scope} /> ${scope}: ${words}</label>`)}
     </fieldset>

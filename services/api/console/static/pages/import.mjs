@@ -76,7 +76,7 @@ function MayNot() {
 /** Refused, it can be pressed all the same: that leads to the field which says why. */
 function Submit({ source, upload, busy, isRefused }) {
   const isUploading = source === "file" && upload.value && upload.value.state.value !== "done";
-  const words = busy && isUploading ? "Imports when uploaded" : isUploading ? "Import when uploaded" : "Import";
+  const words = busy && isUploading ? "Waits for the upload" : isUploading ? "Import when uploaded" : "Import";
   return html`<button type="submit" aria-busy=${busy} aria-disabled=${isRefused} disabled=${busy || (source === "file" && !upload.value)}>${words}</button>`;
 }
 

@@ -14,7 +14,7 @@ import { Page } from "../components/page.mjs";
 import { Ago, Command, Copy, Facts, Notice, State } from "../components/small.mjs";
 import { announce } from "../announce.mjs";
 import { onDownload } from "../downloads.mjs";
-import { duration, moment, shortDigest, size } from "../format.mjs";
+import { count, duration, moment, shortDigest, size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { canCancel, canRetry, isNews, jobIdOf, loadJob, merged } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
@@ -106,8 +106,14 @@ const digest = (hex, what) => html`<code title=${hex}>${shortDigest(hex)}</code>
 function Upload({ job }) {
   const upload = job.outcome?.upload;
   if (!upload) return null;
-  const told = Object.entries(upload).filter(([, value]) => value !== null && typeof value !== "object");
-  return html`<h2>Upload</h2><${Facts} facts=${told.map(([name, value]) => [name.replaceAll("_", " "), String(value)])} />`;
+  const { url, status, attempts, bytes, error } = upload;
+  return html`<h2>Upload</h2><${Facts} facts=${[
+    ["To", url],
+    ["Answer", status && `HTTP ${status}`],
+    ["Requests", attempts && count(attempts)],
+    ["Sent", bytes !== null && size(bytes)],
+    ["Error", error],
+  ].filter(([, value]) => value)} />`;
 }
 
 function followJob(id, job, problem) {

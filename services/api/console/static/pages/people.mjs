@@ -49,7 +49,7 @@ function AddGroup({ done }) {
     done();
   };
   return html`<${FormButton} name="New group" title="New group" yes="Make it" act=${act}>
-    <${Field} name="path" label="Path" required autofocus autocomplete="off" help="Letters, digits, dots, dashes: it is part of addresses." />
+    <${Field} name="path" label="Path" required data-first autocomplete="off" help="Letters, digits, dots, dashes: it is part of addresses." />
     <${Field} name="name" label="Name" />
     <${Choice} name="visibility" label="Who sees it" options=${Object.entries(VISIBILITIES)} />
   <//>`;
@@ -103,7 +103,7 @@ function AddUser({ done }) {
     done();
   };
   return html`<${FormButton} name="New user" title="New user" yes="Make it" act=${act}>
-    <${Field} name="username" label="Username" required autofocus autocomplete="off" />
+    <${Field} name="username" label="Username" required data-first autocomplete="off" />
     <${Field} name="name" label="Name" required />
     <${Field} name="email" label="Email" type="email" required help="Nothing is sent there." />
     <label><input type="checkbox" name="admin" /> Administrator</label>

@@ -10,7 +10,7 @@ import { html } from "../html.mjs";
 import { useNews, useParts } from "../loading.mjs";
 import { own, page, projectPage } from "../place.mjs";
 import { query, setQuery } from "../router.mjs";
-import { user } from "../session.mjs";
+import { canWrite, user } from "../session.mjs";
 
 const ORDERS = {
   last_activity_at: "last activity", last_import_at: "last import", last_export_at: "last export", size: "size", path: "path",
@@ -20,7 +20,7 @@ export default function Projects() {
   const list = useParts(own(`/projects?${queryOf(query.value)}`));
   useNews(list.reload);
   const isFiltered = query.value.has("search");
-  return html`<${Page} title="Projects" beside=${html`<a role="button" href=${page("/import")}>Import a project</a>`}>
+  return html`<${Page} title="Projects" beside=${canWrite.value && html`<a role="button" href=${page("/import")}>Import a project</a>`}>
     <${Filters} />
     <${Listed} of=${list} what="the projects" empty=${isFiltered ? html`<${NothingFound} />` : html`<${NothingYet} />`}>
       ${(rows) => html`<${Table} caption="Projects" rows=${rows} columns=${columns(list.reload)} />`}

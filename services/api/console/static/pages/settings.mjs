@@ -52,11 +52,11 @@ function Value({ setting, value }) {
     </fieldset>`;
   }
   if (Array.isArray(value)) {
-    return html`<label>One a line<textarea name="value" rows="5" autofocus>${value.join("\n")}</textarea></label>`;
+    return html`<label>One a line<textarea name="value" rows="5" data-first>${value.join("\n")}</textarea></label>`;
   }
   const help = setting.none ? "0 is no limit." : null;
   return html`<label>${setting.unit}
-    <input name="value" type="number" min="0" required autofocus value=${value} aria-describedby=${help ? "value-help" : undefined} />
+    <input name="value" type="number" min="0" required data-first value=${value} aria-describedby=${help ? "value-help" : undefined} />
     ${help && html`<small id="value-help">${help}</small>`}
   </label>`;
 }

@@ -72,7 +72,7 @@ function Add({ project, done }) {
   };
   const kinds = KINDS.filter(([kind]) => kind !== "run" || project === "all");
   return html`<${FormButton} name="New webhook" title="New webhook" yes="Make it" act=${act}>
-    <${Field} name="url" label="Address" type="url" required autofocus placeholder="https://ci.example.com/crossdock" />
+    <${Field} name="url" label="Address" type="url" required data-first placeholder="https://ci.example.com/crossdock" />
     <${Field} name="description" label="What it is for" help="This tells it from others: of its address only the host is shown later, as the rest may be secret." />
     <${Checks} name="kinds" label="Told of" options=${kinds} help="None checked: all of them." />
     <${Checks} name="moves" label="What happens to them" options=${MOVES} help="None checked: all but progress." />
