@@ -127,6 +127,25 @@ async def test_a_group_is_made_and_somebody_comes_into_it(visit: Visit, gitlab: 
     await page.locator("dialog").get_by_role("button", name="Remove").click()
     await expect(members).to_have_count(1)
     await expect(members).to_contain_text(ann)
+    await page.get_by_role("button", name="Delete the group").click()
+    await page.get_by_label("Type the path to confirm").fill(path)
+    assert await visit.violations() == []
+    await page.get_by_role("button", name="Delete it").click()
+    await expect(page.get_by_role("heading", name="No groups yet")).to_be_visible()
+    assert (await gitlab.get(f"/groups?search={path}", by=ann)).body == []
+
+
+async def test_who_maintains_a_group_and_does_not_own_it_has_no_button_that_deletes_it(
+    visiting_as: Visiting, gitlab: Instance, ann: str
+) -> None:
+    group, bob = (await gitlab.group(ann))["id"], await gitlab.user("bob")
+    member = {"user_id": await gitlab.user_id(bob), "access_level": 40}
+    assert (await gitlab.post(f"/groups/{group}/members", by=ann, json=member)).status == 201
+    async with visiting_as(bob) as visit:
+        async with visit.page.expect_response(lambda answer: "owned=true" in answer.url):
+            await visit.open(f"/groups/{group}")
+        await expect(visit.page.get_by_role("table", name="Members")).to_contain_text(bob)
+        await expect(visit.page.get_by_role("button", name="Delete the group")).to_have_count(0)
 
 
 async def test_users_are_found_by_name_and_the_search_stands_in_the_address(

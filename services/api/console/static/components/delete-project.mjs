@@ -1,12 +1,13 @@
 // Deleting a project, for its owners and for administrators.
 import { size } from "../format.mjs";
 import { html } from "../html.mjs";
-import { Problem, send } from "../http.mjs";
+import { send } from "../http.mjs";
 import { gitlab } from "../place.mjs";
 import { go } from "../router.mjs";
 import { canWrite } from "../session.mjs";
 import { toast } from "../toasts.mjs";
-import { Ask, Field, FormButton } from "./actions.mjs";
+import { Ask } from "./actions.mjs";
+import { DangerZone, DeleteByPath } from "./danger-zone.mjs";
 
 const OWNER = 50;
 
@@ -31,32 +32,21 @@ function OfEmpty({ project, act }) {
 }
 
 function OfFull({ project, act }) {
-  const path = project.path_with_namespace;
-  const checked = async (form) => {
-    if (form.get("typed").trim() !== path) throw new Problem(`This is not the path. Type ${path}, or cancel.`);
-    await act();
-  };
-  return html`<${FormButton} name="Delete the project" title="Delete this project?" yes="Delete it" danger act=${checked}>
-    <p>This cannot be undone. With <strong>${path}</strong> go:</p>
+  return html`<${DeleteByPath} what="project" path=${project.path_with_namespace} act=${act}>
     <ul>
       <li>its content${project.size_bytes !== null && ` (${size(project.size_bytes)})`}, with the refused lines that are kept to be repaired</li>
       <li>all exports of it, whoever made them, and the snapshots that other systems are sending</li>
       <li>its jobs: those that wait or run are canceled</li>
       <li>its members and webhooks</li>
     </ul>
-    <p>Files that were downloaded, and backups in buckets, stay.</p>
-    <${Field} name="typed" label="Type the path to confirm" required data-first autocomplete="off" spellcheck="false" />
   <//>`;
 }
 
 /** The end of a project's page. */
-export function DangerZone({ project }) {
+export function DeleteZone({ project }) {
   if (!mayDelete(project)) return null;
-  return html`<section class="danger-zone" aria-labelledby="danger-zone">
-    <h2 id="danger-zone">Delete this project</h2>
-    <div class="row">
-      <p>Nobody can bring it back. Export it first where you may need it again.</p>
-      <${DeleteProject} project=${project} />
-    </div>
-  </section>`;
+  return html`<${DangerZone} what="project">
+    <p>Nobody can bring it back. Export it first where you may need it again.</p>
+    <${DeleteProject} project=${project} />
+  <//>`;
 }

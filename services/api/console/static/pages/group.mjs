@@ -1,4 +1,5 @@
 // One group: its projects, and who is in it.
+import { DeleteGroup } from "../components/delete-group.mjs";
 import { Listed, Loaded } from "../components/loaded.mjs";
 import { Members } from "../components/members.mjs";
 import { Page } from "../components/page.mjs";
@@ -37,7 +38,8 @@ function Shown({ group }) {
       <${Command}>crossdock backup --group ${group.full_path} --to /srv/backups<//>
       <p><a href=${page("/people")}>All groups</a></p>
     </div>
-  </div>`;
+  </div>
+  <${DeleteGroup} group=${group} />`;
 }
 
 const PROJECTS = [

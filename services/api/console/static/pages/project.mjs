@@ -1,6 +1,6 @@
 // One project: what is in it, its jobs, its export, who may do what, and what other systems send to it.
 import { AfterImport, importInto } from "../components/after-import.mjs";
-import { DangerZone } from "../components/delete-project.mjs";
+import { DeleteZone } from "../components/delete-project.mjs";
 import { ExportButton } from "../components/export-button.mjs";
 import { Ended } from "../components/failure.mjs";
 import { Listed, Loaded } from "../components/loaded.mjs";
@@ -53,7 +53,7 @@ function Shown({ project, known, reload }) {
         ${known && html`<${Elsewhere} project=${project} empty=${known.empty} />`}
       </div>
     </div>
-    ${known && !isInVain(known) && html`<${DangerZone} project=${known} />`}
+    ${known && !isInVain(known) && html`<${DeleteZone} project=${known} />`}
   <//>`;
 }
 

@@ -1,0 +1,37 @@
+// Deleting a group, for its owners and for administrators.
+import { html } from "../html.mjs";
+import { get, send } from "../http.mjs";
+import { useLoaded } from "../loading.mjs";
+import { gitlab } from "../place.mjs";
+import { go } from "../router.mjs";
+import { canWrite, isAdministrator } from "../session.mjs";
+import { toast } from "../toasts.mjs";
+import { DangerZone, DeleteByPath } from "./danger-zone.mjs";
+
+/** The end of a group's page. */
+export function DeleteGroup({ group }) {
+  const { value: isOwner } = useLoaded((signal) => owns(group, { signal }), [group.id]);
+  if (!isOwner) return null;
+  const act = async () => {
+    await send("DELETE", gitlab(`/groups/${group.id}`));
+    toast(`${group.full_path} is deleted.`);
+    go("/people");
+  };
+  return html`<${DangerZone} what="group">
+    <p>Nobody can bring it back. Back it up first where you may need it again.</p>
+    <${DeleteByPath} what="group" path=${group.full_path} act=${act}>
+      <ul>
+        <li>its subgroups, and all projects in it and in them, with their content, exports and jobs</li>
+        <li>its members and their roles</li>
+      </ul>
+    <//>
+  <//>`;
+}
+
+/** Whether the reader owns the group. What is asked is a list: nothing of it is an error of the browser's console. */
+async function owns(group, { signal }) {
+  if (!canWrite.value) return false;
+  if (isAdministrator.value) return true;
+  const query = new URLSearchParams({ owned: "true", search: group.path, per_page: "100" });
+  return (await get(gitlab(`/groups?${query}`), { signal })).some((each) => each.id === group.id);
+}
