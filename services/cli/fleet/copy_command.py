@@ -52,6 +52,8 @@ def run_copy(  # noqa: PLR0913  # the options of the command
     json: bool,
 ) -> None:
     """Copy, and print the result."""
+    if dry_run and file is not None:
+        raise UsageError("--report tells what was copied, and --dry-run copies nothing: give one")
     source, projects, target, into = sides(names, group)
     of_group = split(group)[1] if group else None
     options = CopyOptions(

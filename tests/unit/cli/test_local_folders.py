@@ -59,6 +59,14 @@ async def test_a_report_that_cannot_be_written_is_known_before_anything_is_copie
     assert (f"{folder} is a file, not a folder" in capsys.readouterr().err, script.asked) == (True, [])
 
 
+def test_a_report_of_a_copy_that_copies_nothing_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("copy", "here:a/b", "here:c", "--dry-run", "--report", str(tmp_path / "report.csv"))
+    assert run(monkeypatch, *words) == 2
+    assert "--report tells what was copied, and --dry-run copies nothing" in capsys.readouterr().err
+
+
 async def test_a_folder_for_archives_is_made_and_nothing_is_left_in_it(tmp_path: Path) -> None:
     place = tmp_path / "a" / "b"
     async with open_place(str(place), for_writing=True):
