@@ -135,7 +135,7 @@ def missing_file_failure(name: str, place: tuple[str, int], *, relation: str) ->
 
     Its text is for people, who count lines from 1.
     """
-    message = f"line {place[1] + 1} of {place[0]}.ndjson refers to {name}, which is not in the archive"
+    message = f"line {place[1] + 1} of {place[0]} refers to {name}, which is not in the archive"
     return file_failure(message, relation=relation, source=_RESTORERS[relation])
 
 

@@ -21,7 +21,7 @@ from tests.support.gitlab_stub import Script, answer, crossdock, imported
 
 pytestmark = pytest.mark.usefixtures("ann", "_chunks")
 KIB = 1024
-CONTENT = bytes(range(256)) * 4 * KIB
+CONTENT = b"\x1f\x8b" + (bytes(range(256)) * 4 * KIB)[2:]
 TO = ImportRequest("moved")
 
 

@@ -59,7 +59,7 @@ async def test_uploads_that_texts_refer_to_and_that_are_not_there_are_told(
     done = await dock.run_import(project(*(parts if records_first else parts[::-1])))
     assert await told(dock, done) == [
         ("uploads",
-         f"line 2 of issues.ndjson refers to uploads/{SECRET}/gone.png, which is not in the archive"),
+         f"line 2 of issues refers to uploads/{SECRET}/gone.png, which is not in the archive"),
     ]  # fmt: skip
     assert done.progress.contents == {"uploads": PartProgress(announced=3, came=3, missing=1, unannounced=1)}
 
@@ -85,7 +85,7 @@ async def test_repositories_of_snippets_are_announced_by_their_records(dock: Doc
     done = await dock.run_import(packed)
     [(relation, message)] = await told(dock, done)
     assert relation == "snippets"
-    assert message.startswith("line 2 of snippets.ndjson refers to snippets/")
+    assert message.startswith("line 2 of snippets refers to snippets/")
     assert done.progress.contents == {"snippets_repository": PartProgress(announced=2, came=1, missing=1)}
 
 
@@ -152,9 +152,7 @@ async def test_verify_shows_the_counts_and_strictly_fails(
     result.show()
     shown = capsys.readouterr()
     assert "named by none" in shown.out
-    assert shown.err.endswith(
-        "An import would take 1 line of 1 relation and 2 files, and leave out 1 record\n"
-    )
+    assert shown.err.endswith("An import would take 1 line of 1 relation and 2 files, and leave out 1 item\n")
 
 
 async def test_relations_without_markdown_are_not_looked_into(dock: Dock) -> None:

@@ -286,7 +286,7 @@ async def test_lfs_objects_that_only_the_index_or_only_the_archive_has_are_told(
          f"LFS object {oids[1]} is in the archive and not in its index: exports name it"),
     ]  # fmt: skip
     assert {*dict((both, unnamed))} <= files(await dock.run_export()).keys()
-    assert "would leave out 2 records" in str(await verified_strictly(tmp_path / "a.tar.gz", data))
+    assert "would leave out 2 items" in str(await verified_strictly(tmp_path / "a.tar.gz", data))
 
 
 async def test_without_an_index_lfs_objects_are_the_projects(dock: Dock) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.formats import explained
 from services.cli.results import VerificationResult
 from services.cli.verification import ImportWouldFail, verify
 from shared.archive.limits import Limits
@@ -26,7 +27,7 @@ async def _verified_and_imported(archive: Path, dock: Dock) -> tuple[Verificatio
     told = await verified(archive)
     imported = await dock.run_import(await asyncio.to_thread(archive.read_bytes))
     assert (told.error is None) == (imported.error is None)
-    assert (told.error or "").partition("would fail: ")[2] in (imported.error or "")
+    assert (told.error or "").partition("would fail: ")[2] in explained(imported.error or "")
     assert [
         (each.relation_name, each.line_number, each.exception_class) for each in told.failed_relations
     ] == [(each.relation, each.line_number, each.exception_class) for each in await dock.failures(imported)]
