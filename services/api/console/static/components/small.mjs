@@ -81,5 +81,7 @@ export function Sparkline({ values, label }) {
   if (values.length < 2) return null;
   const most = Math.max(...values, 1);
   const points = values.map((value, n) => `${(n * 80) / (values.length - 1)},${22 - (value * 20) / most}`);
-  return html`<svg class="spark" viewBox="0 0 80 24" role="img" aria-label=${label}><polyline points=${points.join(" ")} /></svg>`;
+  return html`<svg class="spark" viewBox="0 0 80 24" preserveAspectRatio="none" role="img" aria-label=${label}>
+    <polygon points="0,24 ${points.join(" ")} 80,24" /><polyline points=${points.join(" ")} />
+  </svg>`;
 }
