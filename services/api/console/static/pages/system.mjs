@@ -90,9 +90,10 @@ function Numbers({ system, letters }) {
   const past = useRef({ of: null, waiting: [], running: [] });
   if (past.current.of !== system) past.current = withNew(past.current, system);
   const { waiting, running } = past.current;
+  const there = processesOf(system.workers).filter((each) => !each.silent).length;
   return html`<div class="tiles">
     <${Tile} name="Waiting jobs" value=${count(sum(queues, "waiting"))} chart=${html`<${Sparkline} values=${waiting} label="Waiting jobs in the last minutes: at most ${Math.max(...waiting)}" />`}>${waited(queues)}<//>
-    <${Tile} name="Jobs at work" value=${count(sum(queues, "running"))} chart=${html`<${Sparkline} values=${running} label="Jobs at work in the last minutes: at most ${Math.max(...running)}" />`}>at most ${counted(sum(queues, "slots"), "job")} at once, of all kinds<//>
+    <${Tile} name="Jobs at work" value=${count(sum(queues, "running"))} chart=${html`<${Sparkline} values=${running} label="Jobs at work in the last minutes: at most ${Math.max(...running)}" />`}>by ${counted(there, "process", "processes")}<//>
     <${Tile} name="Stored" value=${storage ? size(sum(storage, "bytes")) : "–"}>${storage ? counted(sum(storage, "objects"), "object") : "too much to count now"}<//>
     <${Tile} name="Dead letters" value=${letters ? count(letters.length) : "–"} tone=${letters?.length ? "failed" : ""}>
       ${letters?.length ? html`<a href="#dead-letters">show them</a>` : "none"}
