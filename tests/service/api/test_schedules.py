@@ -249,6 +249,7 @@ async def test_a_destination_that_a_schedule_has_stays(api: Api, order: dict[str
     destination = f"/api/crossdock/v1/destinations/{order['destination_id']}"
     refused = await api.call("DELETE", destination, by="ann")
     assert (refused.status, refusal(refused)["code"]) == (409, "destination_in_use")
+    assert refusal(refused)["detail"] == f"the schedule {order['name']} has this destination"
     assert (await api.call("DELETE", here, by="ann")).status == 204
     assert (await api.call("DELETE", destination, by="ann")).status == 204
 
