@@ -235,6 +235,9 @@ async def test_an_upload_that_is_removed_is_not_imported_when_another_one_is(
     await visit.page.get_by_role("button", name="Import when uploaded").click()
     await visit.page.get_by_role("button", name="Remove").click()
     await expect(visit.page.get_by_role("button", name="Import", exact=True)).to_be_disabled()
+    await visit.page.get_by_role("button", name="Import", exact=True).click(force=True)
+    await expect(visit.page.get_by_text("Choose a file first, or drop one on this page.")).to_be_visible()
+    await expect(visit.page.locator("label.drop [type=file]")).to_be_focused()
     async with visit.page.expect_response(lambda each: each.request.method == "DELETE") as gone:
         creation.end.set()
     assert (await gone.value).status == 204

@@ -40,10 +40,12 @@ export default function Import() {
   useEffect(() => () => upload.value?.pause(), []);
   useEffect(() => {
     if (!state.value.busy) state.value = REST;
-  }, [chosen.id]);
+  }, [chosen.id, upload.value]);
   if (!canWrite.value) return html`<${Page} title="Import a project"><${MayNot} /><//>`;
+  const isWithoutFile = chosen.id === "file" && !upload.value;
   const submit = (event) => {
     event.preventDefault();
+    if (isWithoutFile) return ask(event.target, state);
     if (taken.value) return event.target.elements.path.focus();
     return begin(event.target, chosen, { upload, people, state });
   };
@@ -60,7 +62,7 @@ export default function Import() {
       <div>
         <${Target} source=${chosen.id} name=${chosen.id === "github" ? guessed.value : upload.value?.file.name} wrong=${wrong} taken=${taken} />
         ${problem && html`<${Notice} tone="error">${problem}<//>`}
-        <${Submit} source=${chosen.id} upload=${upload} busy=${busy} isRefused=${taken.value !== null} />
+        <${Submit} source=${chosen.id} upload=${upload} busy=${busy} isRefused=${isWithoutFile || taken.value !== null} />
         ${limits && html`<${Limits} source=${chosen.id} limits=${limits} />`}
       </div>
     </form>
@@ -77,7 +79,13 @@ function MayNot() {
 function Submit({ source, upload, busy, isRefused }) {
   const isUploading = source === "file" && upload.value && upload.value.state.value !== "done";
   const words = busy && isUploading ? "Waits for the upload" : isUploading ? "Import when uploaded" : "Import";
-  return html`<button type="submit" aria-busy=${busy} aria-disabled=${isRefused} disabled=${busy || (source === "file" && !upload.value)}>${words}</button>`;
+  return html`<button type="submit" aria-busy=${busy} aria-disabled=${isRefused} disabled=${busy}>${words}</button>`;
+}
+
+/** Lead to the file without which there is no import. */
+function ask(form, state) {
+  state.value = { ...REST, problem: "Choose a file first, or drop one on this page." };
+  form.querySelector("[type=file]").focus();
 }
 
 async function begin(form, source, { upload, people, state }) {
