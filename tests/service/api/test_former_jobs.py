@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-import pytest
-
 from shared.accounts.models import User
 from shared.jobs.models import ImportOrder, Job, JobOrder, RelationImportOrder
 from shared.projects.content import take_place
@@ -16,16 +14,6 @@ from tests.support.api import Api
 TEMPORARY = f"project-{'0' * 32}"
 RELATION = RelationImportOrder(relation="issues")
 REPLACING = ImportOrder(replaces="ann/project")
-
-
-@pytest.fixture
-async def ann(api: Api) -> User:
-    return await api.user("ann")
-
-
-@pytest.fixture
-async def project(api: Api, ann: User) -> Project:
-    return await api.project(ann)
 
 
 async def _failed(api: Api, project: Project, user: User, order: JobOrder | None = None) -> Job:
