@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from aiohttp import web
@@ -67,19 +67,20 @@ class GuardedSite(web.BaseSite):
         assert self._runner.server is not None  # noqa: S101  # BaseSite has asked for it
         make_handler = handler_factory(self._runner.server, headers=self._headers)
         make_guard = partial(Guard, make_handler, self._connections, headers=self._headers)
-        host, port = self._address
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(make_guard, host, port, backlog=self._backlog)
-        except OSError as error:
-            raise AddressUnusable(host, port, error) from error
+        self._server = await _listen(make_guard, *self._address, backlog=self._backlog)
 
 
 async def try_address(host: str, port: int) -> None:
     """Listen and stop again, for who wants to know before anything else. Raises AddressUnusable."""
-    try:
-        server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port)
-    except OSError as error:
-        raise AddressUnusable(host, port, error) from error
+    server = await _listen(asyncio.Protocol, host, port)
     server.close()
     await server.wait_closed()
+
+
+async def _listen(
+    make_protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int, *, backlog: int = 100
+) -> asyncio.Server:
+    try:
+        return await asyncio.get_running_loop().create_server(make_protocol, host, port, backlog=backlog)
+    except OSError as error:
+        raise AddressUnusable(host, port, error) from error
