@@ -17,8 +17,10 @@ _FARTHEST = 1000
 """The last place in the queue that is told: behind it, the places of a page of jobs would cost too much."""
 
 _WITHOUT_FAILURES = (JobKind.EXPORT, JobKind.UPLOAD, JobKind.PEER_EXPORT, JobKind.BACKUP)
-_USER = "SELECT jsonb_build_object('id', id, 'username', username, 'name', name) FROM users WHERE id ="
-_DETAILS = f"""SELECT j.id, ({_USER} j.user_id) AS asked_by, ({_USER} j.canceled_by) AS canceled_by,
+USER_OF = "SELECT jsonb_build_object('id', id, 'username', username, 'name', name) FROM users WHERE id ="
+"""SQL for the document of a JobUser; behind it comes the id of the user."""
+
+_DETAILS = f"""SELECT j.id, ({USER_OF} j.user_id) AS asked_by, ({USER_OF} j.canceled_by) AS canceled_by,
     j.retry_of, (SELECT max(r.id) FROM jobs r WHERE r.retry_of = j.id) AS retried_by,
     a.expires_at, a.job_id = (SELECT max(n.job_id) FROM archives n WHERE n.project_id = j.project_id
         AND n.user_id = j.user_id AND n.expires_at > now()) AS is_newest,

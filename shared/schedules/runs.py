@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.database.pool import Connection, Database, Pool, Row
 from shared.errors import Conflict
-from shared.jobs.details import JobUser
+from shared.jobs.details import USER_OF, JobUser
 from shared.jobs.store import cancel as cancel_job
 from shared.schedules import store
 from shared.schedules.models import ProjectState, Run, RunCause, RunProject, RunState, Schedule
@@ -23,11 +23,10 @@ _PLAIN = (
     "id", "schedule_id", "due_at", "missed", "is_canceled", "error", "error_code", "created_at", "started_at",
     "finished_at",
 )  # fmt: skip
-_RUN = """r.*, (SELECT coalesce(jsonb_object_agg(state, number), '{}') FROM (
+_RUN = f"""r.*, (SELECT coalesce(jsonb_object_agg(state, number), '{{}}') FROM (
     SELECT state, count(*) AS number FROM run_projects WHERE run_id = r.id GROUP BY state) counted
     ) AS counts,
-    (SELECT jsonb_build_object('id', id, 'username', username, 'name', name) FROM users
-     WHERE id = r.canceled_by) AS canceler"""
+    ({USER_OF} r.canceled_by) AS canceler"""  # noqa: S608  # fixed texts
 _OF_PROJECT = (
     "id", "run_id", "project_id", "path", "job_id", "why", "code", "file", "size", "finished_at", "remote_id",
     "last_activity_at",

@@ -43,8 +43,8 @@ class DestinationInUse(Conflict):
 
     code = "destination_in_use"
 
-    def __init__(self, schedule: str | None) -> None:
-        super().__init__(f"{f'the schedule {schedule}' if schedule else 'a schedule'} has this destination")
+    def __init__(self, schedule: str) -> None:
+        super().__init__(f"{schedule} has this destination")
 
 
 def schedule_of(row: Row) -> Schedule:
@@ -139,8 +139,8 @@ async def delete_destination(db: Database, destination_id: int) -> None:
     """Delete a destination, with its credentials. Raises DestinationInUse."""
     having = "SELECT name FROM schedules WHERE destination_id = $1 ORDER BY id LIMIT 1"
     if (name := await db.fetchval(having, destination_id)) is not None:
-        raise DestinationInUse(name)
+        raise DestinationInUse(f"the schedule {name}")
     try:
         await db.execute("DELETE FROM destinations WHERE id = $1", destination_id)
     except ForeignKeyViolationError:  # a schedule that came meanwhile
-        raise DestinationInUse(None) from None
+        raise DestinationInUse("a schedule") from None
