@@ -7,6 +7,7 @@ const ALLOWED = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/;
 const ENDINGS = /\.(?:git|atom)$/i;
 const LONGEST = 255;
 const MAINTAINER = 40;
+export const OWNER = 50;
 
 /** Say why a path is not allowed; null where it is. */
 export function refusalOfPath(path) {
@@ -31,9 +32,14 @@ export function partsOf(path) {
 /** Whether the reader may import into a namespace: the own one, or a group that the reader maintains. */
 export async function mayImportInto(namespace, { signal } = {}) {
   if (!canWrite.value) return false;
-  const path = namespace.toLowerCase();
-  if (path === user.value.username.toLowerCase()) return true;
-  const query = new URLSearchParams({ min_access_level: MAINTAINER, search: partsOf(path)[1], order_by: "path", per_page: "100" });
+  if (namespace.toLowerCase() === user.value.username.toLowerCase()) return true;
+  return hasLevel(namespace, MAINTAINER, { signal });
+}
+
+/** Whether the reader has such a role in a group. A list is asked for: what is not in it is no error of the browser's console. */
+export async function hasLevel(group, level, { signal } = {}) {
+  const path = group.toLowerCase();
+  const query = new URLSearchParams({ min_access_level: level, search: partsOf(path)[1], order_by: "path", per_page: "100" });
   const found = await get(gitlab(`/groups?${query}`), { signal });
   return found.some((each) => each.full_path.toLowerCase() === path);
 }

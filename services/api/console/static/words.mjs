@@ -9,6 +9,9 @@ export const STATES = {
   canceled: { sign: "–", word: "canceled", tone: "quiet" },
 };
 
+/** The code of an attempt that ended because another server needs time: nothing has gone wrong. */
+export const PEER_AT_WORK = "peer_at_work";
+
 export const ENDED = new Set(["finished", "failed", "canceled"]);
 
 const KINDS = {

@@ -1,8 +1,9 @@
 // Deleting a group, for its owners and for administrators.
 import { html } from "../html.mjs";
-import { get, send } from "../http.mjs";
+import { send } from "../http.mjs";
 import { useLoaded } from "../loading.mjs";
 import { gitlab } from "../place.mjs";
+import { hasLevel, OWNER } from "../project-path.mjs";
 import { go } from "../router.mjs";
 import { canWrite, isAdministrator } from "../session.mjs";
 import { toast } from "../toasts.mjs";
@@ -28,10 +29,7 @@ export function DeleteGroup({ group }) {
   <//>`;
 }
 
-/** Whether the reader owns the group. What is asked is a list: nothing of it is an error of the browser's console. */
 async function owns(group, { signal }) {
   if (!canWrite.value) return false;
-  if (isAdministrator.value) return true;
-  const query = new URLSearchParams({ owned: "true", search: group.path, per_page: "100" });
-  return (await get(gitlab(`/groups?${query}`), { signal })).some((each) => each.id === group.id);
+  return isAdministrator.value || hasLevel(group.full_path, OWNER, { signal });
 }

@@ -3,13 +3,12 @@ import { size } from "../format.mjs";
 import { html } from "../html.mjs";
 import { send } from "../http.mjs";
 import { gitlab } from "../place.mjs";
+import { OWNER } from "../project-path.mjs";
 import { go } from "../router.mjs";
 import { canWrite } from "../session.mjs";
 import { toast } from "../toasts.mjs";
 import { Ask } from "./actions.mjs";
 import { DangerZone, DeleteByPath } from "./danger-zone.mjs";
-
-const OWNER = 50;
 
 /** Whether the reader may delete a project, of which there is our own document. */
 export const mayDelete = (project) => canWrite.value && project.access_level >= OWNER;

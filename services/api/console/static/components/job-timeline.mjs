@@ -5,12 +5,16 @@ import { html } from "../html.mjs";
 import { jobIdOf } from "../jobs.mjs";
 import { onEvent } from "../live.mjs";
 import { own } from "../place.mjs";
+import { PEER_AT_WORK } from "../words.mjs";
 
 const MOST = 200;
 const WORDS = {
   queued: ({ job }) => (job.retry_of ? `Asked for, as a retry of job ${job.retry_of}` : "Asked for"),
   started: ({ job }) => (job.attempt > 1 ? `Attempt ${job.attempt} started` : "Started"),
-  retried: ({ error, error_code: code }) => code === "peer_at_work" ? "Waits for the other server, which is at work" : `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`,
+  retried: ({ error, error_code: code }) => {
+    if (code === PEER_AT_WORK) return "Waits for the other server, which is at work";
+    return `Waits for another attempt${error ? `: ${inShort(error)}` : ""}`;
+  },
   finished: ({ failures }) => (failures ? `Finished, ${failures} left out` : "Finished"),
   failed: () => "Failed", // why stands at the top of the page
   canceled: ({ job }) => (job.canceled_by ? `Canceled by ${job.canceled_by.username}` : "Canceled"),

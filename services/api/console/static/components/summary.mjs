@@ -27,13 +27,18 @@ export function Summary() {
     <//>
     <${Tile} name="Running" value=${count(told.running)}
       chart=${html`<${Sparkline} values=${past.value.rates} label=${`Rate in the last two minutes: at most ${rate(Math.max(0, ...past.value.rates))}`} />`}>
-      ${told.places === 0 ? "no worker is there" : past.value.rates.at(-1) > 0 ? rate(past.value.rates.at(-1)) : "nothing moves"}
+      ${pace(told, past.value.rates.at(-1))}
     <//>
     <${Tile} name="Failed today" value=${count(told.failed)} tone=${told.failed ? "failed" : ""}>
       ${told.failed > 0 ? html`<a href=${page("/jobs?state=failed&finished=today")}>show them</a>` : "none"}
     <//>
     <${Tile} name="Moved today" value=${size(told.bytes)}>${count(told.finished)} finished<//>
   </div>`;
+}
+
+function pace({ places }, current) {
+  if (places === 0) return "no worker is there";
+  return current > 0 ? rate(current) : "nothing moves";
 }
 
 function oldest({ waiting, oldest_waiting_since: since }) {
