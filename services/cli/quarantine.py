@@ -142,8 +142,8 @@ class QuarantineClient:
 
     async def count(self) -> QuarantineResult:
         """Return the counts alone."""
-        counted = (await self._api.call("GET", "", QuarantineAnswer)).body
-        wanted = [each for each in counted.relations if self._query.get("relation") in {None, each.relation}]
+        there = (await self._api.call("GET", "", QuarantineAnswer)).body
+        wanted = [each for each in there.relations if self._query.get("relation") in {None, each.relation}]
         return QuarantineResult(
             lines=sum(each.lines for each in wanted),
             bytes=sum(each.bytes for each in wanted),
